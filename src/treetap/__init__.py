@@ -1,0 +1,48 @@
+"""treetap: see inside, and take hold of, live Python process trees.
+
+The public names are loaded when they are first used, so that ``import treetap`` costs next to
+nothing in a program that stays asleep.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__version__ = "0.1.0"
+
+#: ``{public name: the module that has it}``.
+_HOMES = {
+    "init": "treetap.node.api",
+    "status": "treetap.node.api",
+    "wake": "treetap.node.api",
+    "sleep": "treetap.node.api",
+    "shutdown": "treetap.node.api",
+    "TreetapError": "treetap.errors",
+    "ConfigError": "treetap.errors",
+    "ControlPlaneError": "treetap.errors",
+    "DaemonError": "treetap.errors",
+    "DebuggerError": "treetap.errors",
+    "ExpressionError": "treetap.errors",
+    "LinkError": "treetap.errors",
+    "LocationError": "treetap.errors",
+    "ProbeError": "treetap.errors",
+    "StateError": "treetap.errors",
+    "StoreError": "treetap.errors",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - all of them are strings
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'treetap' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,109 @@
+"""Every exception that treetap raises, in one tree.
+
+An error says *what* is wrong, *why*, and the *way out*; its ``slug`` names the page
+``docs/errors/<slug>.md`` that says the same at length. The text has up to three parts::
+
+    orders.py:41 holds no code, so a probe there would never fire.
+      Nearest lines that do: 40 (total += price), 43 (return total).
+      [location-no-code]
+"""
+
+from __future__ import annotations
+
+
+class TreetapError(Exception):
+    """The root of all of treetap's exceptions.
+
+    Args:
+        what: One sentence: what is wrong, naming the offending thing.
+        hint: Why, and what to do instead. Shown indented under ``what``.
+        slug: The page of this error; the class's own slug if not given.
+    """
+
+    slug = "error"
+
+    def __init__(self, what: str, hint: str = "", *, slug: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        if slug is not None:
+            self.slug = slug
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        parts += [f"  {line}" for line in self.hint.splitlines()]
+        parts.append(f"  [{self.slug}]")
+        return "\n".join(parts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.what, self.hint, self.slug))
+
+    @property
+    def line(self) -> str:
+        """The whole error on one line, for a command's standard error."""
+        hint = " ".join(self.hint.split())
+        return f"{self.what} {hint} [{self.slug}]" if hint else f"{self.what} [{self.slug}]"
+
+
+def _rebuild(cls: type[TreetapError], what: str, hint: str, slug: str) -> TreetapError:
+    return cls(what, hint, slug=slug)
+
+
+class ConfigError(TreetapError):
+    """A setting has a value that can't be used; says which one and where it came from."""
+
+    slug = "config"
+
+
+class StateError(TreetapError):
+    """A trigger that the node's present state doesn't allow; names both."""
+
+    slug = "state"
+
+
+class DaemonError(TreetapError):
+    """The daemon can't be reached, isn't a daemon, or refused."""
+
+    slug = "daemon"
+
+
+class DebuggerError(TreetapError):
+    """The engine that was asked for can't be loaded in this process."""
+
+    slug = "debugger"
+
+
+class ControlPlaneError(TreetapError):
+    """The node's control plane can't be opened, or refused a request."""
+
+    slug = "control-plane"
+
+
+class LocationError(TreetapError):
+    """A location that can't be understood, is ambiguous, or holds no code."""
+
+    slug = "location"
+
+
+class ExpressionError(TreetapError):
+    """An expression that isn't Python, or isn't allowed at this safety level."""
+
+    slug = "expression"
+
+
+class ProbeError(TreetapError):
+    """A probe that makes no sense as a whole (a bad mode, limit or target)."""
+
+    slug = "probe"
+
+
+class LinkError(TreetapError):
+    """A link that was refused, or a frame on it that can't be understood."""
+
+    slug = "link"
+
+
+class StoreError(TreetapError):
+    """The daemon's database can't be opened, migrated, read or written."""
+
+    slug = "store"
