@@ -1,0 +1,218 @@
+"""The node's end of a link: one blocking socket that carries whole messages.
+
+One thread owns a connection; ``interrupt`` alone may be called by another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from treetap.errors import LinkError
+from treetap.link import auth, handshake
+from treetap.wire import codec, frame
+
+if TYPE_CHECKING:
+    from treetap.model.node import NodeIdentity
+
+_RECEIVE_BYTES = 65536
+
+
+class LinkConnection:
+    """A link whose handshake is done.
+
+    Attributes:
+        welcome: The daemon's welcome: ``revision`` and ``probes``.
+    """
+
+    def __init__(self, sock: socket.socket, *, send_timeout_s: float = 5.0) -> None:
+        self._socket = sock
+        self._send_timeout_s = send_timeout_s
+        self._received = bytearray()
+        self.welcome: dict[str, Any] = {}
+
+    @classmethod
+    def open(
+        cls,
+        endpoint: dict[str, Any],
+        identity: NodeIdentity,
+        *,
+        token: str = "",
+        timeout_s: float = 5.0,
+        trust_loopback: bool = True,
+    ) -> LinkConnection:
+        """Connect and shake hands.
+
+        Args:
+            endpoint: ``unix`` (a path, preferred where it exists) and/or ``host`` and ``port``.
+            identity: Who we are.
+            token: The shared token, or ``""``.
+            timeout_s: For all of it.
+            trust_loopback: Trust a daemon on loopback whose user can't be known.
+
+        Raises:
+            LinkError: ``link-unreachable`` if nobody answers in time, ``link-refused`` and
+                others from the handshake.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        sock = _connect(endpoint, deadline_s)
+        connection = cls(sock)
+        try:
+            connection._shake_hands(
+                identity, token=token, deadline_s=deadline_s, trust_loopback=trust_loopback
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def send(self, message: Any) -> None:
+        """Send one message.
+
+        Raises:
+            LinkError: The link is broken, or the daemon took nothing for too long; the
+                connection is of no more use (slug ``link-closed``).
+            TypeError, OverflowError, UnicodeEncodeError: Not plain data; nothing was sent.
+        """
+        self.send_frames(frame.pack(codec.encode(message)))
+
+    def send_frames(self, frames: bytes) -> None:
+        """Send frames that are packed already. Raises ``LinkError`` as ``send``."""
+        try:
+            self._socket.settimeout(self._send_timeout_s)
+            self._socket.sendall(frames)
+        except OSError as exc:
+            # A part of a frame may be out: what follows would be garbage to the daemon.
+            raise LinkError("The link broke.", str(exc), slug="link-closed") from exc
+
+    def receive(self, timeout_s: float) -> Any:
+        """The next message, or ``None`` if there is none within ``timeout_s`` seconds.
+
+        Raises:
+            LinkError: The daemon closed the link (slug ``link-closed``), or sent what is no
+                frame or no message.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            message = self._take_message()
+            if message is not None:
+                return message
+            if not self._wait_readable(max(0.0, deadline_s - time.monotonic())):
+                return None
+            try:
+                received = self._socket.recv(_RECEIVE_BYTES, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                continue
+            except OSError as exc:
+                raise LinkError("The link broke.", str(exc), slug="link-closed") from exc
+            if not received:
+                raise LinkError("The daemon closed the link.", slug="link-closed")
+            self._received += received
+
+    def interrupt(self) -> None:
+        """Make a ``receive`` in another thread end at once; sending goes on to work."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def close(self) -> None:
+        """Close the socket; idempotent."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """The socket's descriptor; -1 when closed."""
+        return self._socket.fileno()
+
+    def _wait_readable(self, timeout_s: float) -> bool:
+        # poll, not select: a program may have more than 1024 descriptors.
+        try:
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            return bool(poll.poll(timeout_s * 1000))
+        except (OSError, ValueError) as exc:
+            raise LinkError("The link is closed.", str(exc), slug="link-closed") from exc
+
+    def _take_message(self) -> Any:
+        received = self._received
+        if len(received) < frame.HEADER_BYTES:
+            return None
+        end = frame.HEADER_BYTES + frame.payload_bytes(bytes(received[: frame.HEADER_BYTES]))
+        if len(received) < end:
+            return None
+        payload = bytes(received[frame.HEADER_BYTES : end])
+        del received[:end]
+        return codec.decode(payload)
+
+    def _shake_hands(
+        self, identity: NodeIdentity, *, token: str, deadline_s: float, trust_loopback: bool
+    ) -> None:
+        challenge = self._expect(deadline_s)
+        standing = auth.standing(
+            auth.peer_uid(self._socket),
+            is_loopback=_is_local(self._socket),
+            trust_loopback=trust_loopback,
+        )
+        hello = handshake.hello(identity, challenge, token=token)
+        self.send(hello)
+        answer = self._expect(deadline_s)
+        self.welcome = handshake.check_welcome(answer, hello, standing=standing, token=token)
+
+    def _expect(self, deadline_s: float) -> Any:
+        message = self.receive(max(0.0, deadline_s - time.monotonic()))
+        if message is None:
+            raise LinkError(
+                "The daemon took too long to answer on the link.",
+                "Is it overloaded, or is something else on its port?",
+                slug="link-unreachable",
+            )
+        return message
+
+
+def _connect(endpoint: dict[str, Any], deadline_s: float) -> socket.socket:
+    path = endpoint.get("unix")
+    if path and os.path.exists(path):
+        try:
+            return _connect_to(socket.AF_UNIX, path, deadline_s)
+        except OSError as exc:
+            if not endpoint.get("port"):
+                raise _unreachable(path, exc) from exc
+    host, port = endpoint.get("host") or "127.0.0.1", endpoint.get("port")
+    if not port:
+        raise LinkError(
+            "The daemon named no link that can be reached from here.",
+            f"It said: {endpoint!r}",
+            slug="link-unreachable",
+        )
+    try:
+        family, _kind, _protocol, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )[0]
+        return _connect_to(family, address, deadline_s)
+    except OSError as exc:
+        raise _unreachable(f"{host}:{port}", exc) from exc
+
+
+def _connect_to(family: int, address: Any, deadline_s: float) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(max(0.001, deadline_s - time.monotonic()))
+        sock.connect(address)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _is_local(sock: socket.socket) -> bool:
+    return sock.family == socket.AF_UNIX or auth.is_loopback(str(sock.getpeername()[0]))
+
+
+def _unreachable(where: str, cause: OSError) -> LinkError:
+    return LinkError(
+        f"The daemon's link at {where} can't be reached.", str(cause), slug="link-unreachable"
+    )
