@@ -71,7 +71,11 @@ def error(exception: BaseException) -> dict[str, Any]:
     """The form of a failed expression. Runs no code of a user-defined exception."""
     kind = type(exception)
     text = ""
-    if kind.__module__ == "builtins" and len(exception.args) == 1 and type(exception.args[0]) is str:
+    if (
+        kind.__module__ == "builtins"
+        and len(exception.args) == 1
+        and type(exception.args[0]) is str
+    ):
         text = exception.args[0][:255]
     return {KIND: "error", "type": kind.__name__, "text": text}
 
@@ -103,7 +107,13 @@ def _render_bytes(form: dict[str, Any]) -> str:
     return f"b'{form['v']}' ({form['len']} bytes)"
 
 
-_BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "frozenset": "{}", "dict": "{}"}
+_BRACKETS = {
+    "list": ("[", "]"),
+    "tuple": ("(", ")"),
+    "set": ("{", "}"),
+    "frozenset": ("{", "}"),
+    "dict": ("{", "}"),
+}
 
 
 def _render_items(form: dict[str, Any]) -> str:

@@ -47,9 +47,7 @@ class Target(NamedTuple):
     pid: int = 0
 
     def matches(self, *, tree: str, name: str, pid: int) -> bool:
-        return (
-            self.tree in ("", tree) and self.name in ("", name) and self.pid in (0, pid)
-        )
+        return self.tree in ("", tree) and self.name in ("", name) and self.pid in (0, pid)
 
 
 class Probe(NamedTuple):
@@ -99,18 +97,30 @@ def check_probe(probe: Probe) -> Probe:
         ProbeError: A field is out of range, or two fields contradict each other.
     """
     if not probe.expressions and not probe.snapshot:
-        raise _bad(f"the probe at {probe.location} takes nothing", "Name an expression, or ask for a snapshot.")
+        raise _bad(
+            f"the probe at {probe.location} takes nothing",
+            "Name an expression, or ask for a snapshot.",
+        )
     if len(probe.expressions) > MAX_EXPRESSIONS:
-        raise _bad(f"{len(probe.expressions)} expressions are too many", f"A probe takes up to {MAX_EXPRESSIONS}.")
+        raise _bad(
+            f"{len(probe.expressions)} expressions are too many",
+            f"A probe takes up to {MAX_EXPRESSIONS}.",
+        )
     for text in (*probe.expressions, probe.condition):
         if len(text) > MAX_EXPRESSION_CHARS:
-            raise _bad(f"an expression of {len(text)} characters is too long", f"The limit is {MAX_EXPRESSION_CHARS}.")
+            raise _bad(
+                f"an expression of {len(text)} characters is too long",
+                f"The limit is {MAX_EXPRESSION_CHARS}.",
+            )
     if probe.mode not in MODES:
         raise _bad(f"{probe.mode!r} is not a mode", f"Use one of {', '.join(MODES)}.")
     if probe.safety not in SAFETIES:
         raise _bad(f"{probe.safety!r} is not a safety level", f"Use one of {', '.join(SAFETIES)}.")
     if probe.name and not _NAME.match(probe.name):
-        raise _bad(f"{probe.name!r} is not a probe's name", "Use letters, digits, _ and -, at most 255, no digit first.")
+        raise _bad(
+            f"{probe.name!r} is not a probe's name",
+            "Use letters, digits, _ and -, at most 255, no digit first.",
+        )
     if probe.rate < 0 or probe.max_hits < 0 or probe.budget_percent < 0:
         raise _bad("a rate, a hit limit or a budget is negative", "Use 0 for no limit.")
     if min(probe.limits) < 0:

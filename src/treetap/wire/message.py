@@ -63,7 +63,9 @@ def probe_from_dict(fields: dict[str, Any]) -> Probe:
         return check_probe(
             Probe(
                 location=Location(*fields["location_parts"]),
-                expressions=tuple(_typed("expressions", text, str) for text in fields.get("expressions", ())),
+                expressions=tuple(
+                    _typed("expressions", text, str) for text in fields.get("expressions", ())
+                ),
                 limits=Limits(**fields.get("limits", {})),
                 target=Target(**fields.get("target", {})),
                 **values,
@@ -109,8 +111,12 @@ def statuses_from_wire(message: dict[str, Any]) -> list[ProbeStatus]:
     """Raises ``LinkError`` (slug ``link-message``) if the message is no status."""
     try:
         return [
-            ProbeStatus(**{**fields, "sites": tuple(fields["sites"]), "error": tuple(fields["error"])})
+            ProbeStatus(
+                **{**fields, "sites": tuple(fields["sites"]), "error": tuple(fields["error"])}
+            )
             for fields in message["probes"]
         ]
     except (KeyError, TypeError) as exc:
-        raise LinkError("A status on the link is malformed.", str(exc), slug="link-message") from exc
+        raise LinkError(
+            "A status on the link is malformed.", str(exc), slug="link-message"
+        ) from exc
