@@ -1,1 +1,5 @@
+"""Settings: resolved once, frozen, each knowing where it came from.
 
+``settings`` is the value and ``resolve``; ``sources`` reads the environment and ``config.toml``;
+``checks`` turns what was written into a value, or says what is wrong with it.
+"""

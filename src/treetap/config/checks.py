@@ -1,0 +1,139 @@
+"""Turns what somebody wrote for a setting into its value.
+
+Each check takes what was given (text from the environment, a value of its own type from an
+argument or ``config.toml``) and raises ``ValueError`` or ``TypeError`` with the reason; ``resolve`` adds the
+setting's name and origin.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off")
+
+
+def text(given: Any) -> str:
+    """Any text without control characters."""
+    if not isinstance(given, str):
+        raise TypeError("it must be text")
+    if any(ord(char) < 32 or ord(char) == 127 for char in given):
+        raise ValueError("it must not hold control characters")
+    return given.strip()
+
+
+def host(given: Any) -> str:
+    """A host name or address, without scheme and port."""
+    name = text(given)
+    if "/" in name or " " in name or (":" in name and name.count(":") < 2):
+        raise ValueError("it must be a host name or an address, without scheme and port")
+    return name.strip("[]")
+
+
+def port(given: Any) -> int:
+    """0 (any free one) to 65535."""
+    number = _integer(given)
+    if not 0 <= number <= 65535:
+        raise ValueError("a port is a number from 0 to 65535")
+    return number
+
+
+def seconds(given: Any) -> float:
+    """A positive, finite number of seconds."""
+    if isinstance(given, str):
+        try:
+            given = float(given)
+        except ValueError:
+            raise ValueError("it must be a number of seconds") from None
+    if type(given) not in (int, float):
+        raise ValueError("it must be a number of seconds")
+    if not 0 < given <= 3600:
+        raise ValueError("it must be more than 0 and at most 3600 seconds")
+    return float(given)
+
+
+def switch(given: Any) -> bool:
+    """True or false, in words or as 1 and 0."""
+    if isinstance(given, bool):
+        return given
+    word = given.strip().lower() if isinstance(given, str) else given
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(f"it must be one of {', '.join(_TRUE + _FALSE)}")
+
+
+def url(given: Any) -> str:
+    """An ``http`` or ``https`` URL of a host; trailing slashes are dropped."""
+    address = text(given)
+    scheme, separator, rest = address.partition("://")
+    if not separator or not rest.split("/")[0]:
+        raise ValueError("write it as http://host:port")
+    if scheme.lower() not in ("http", "https"):
+        raise ValueError(f"its scheme is {scheme!r}; http and https are known")
+    place = rest.split("/")[0]
+    if "@" in place or "?" in rest or "#" in rest or " " in rest:
+        raise ValueError("write it as http://host:port, without user, query and fragment")
+    name, colon, number = place.rpartition(":")
+    if colon and not name.endswith(":") and "]" not in number:
+        if not name:
+            raise ValueError("it names no host; write it as http://host:port")
+        port(number)
+    return f"{scheme.lower()}://{rest.rstrip('/')}"
+
+
+def directory(given: Any) -> str:
+    """A path of a directory that is, or may be made; absolute afterwards."""
+    path = os.path.abspath(os.path.expanduser(text(os.fspath(given))))
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ValueError("it is not a directory")
+    return path
+
+
+def existing_directory(given: Any) -> str:
+    """A path of a directory that is there."""
+    path = directory(given)
+    if not os.path.isdir(path):
+        raise ValueError("there is no such directory")
+    return path
+
+
+def existing_file(given: Any) -> str:
+    """A path of a file that is there."""
+    path = os.path.abspath(os.path.expanduser(text(os.fspath(given))))
+    if not os.path.isfile(path):
+        raise ValueError("there is no such file")
+    return path
+
+
+def names(given: Any) -> tuple[str, ...]:
+    """Names, as a list or separated by commas."""
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, (list, tuple)):
+        raise TypeError("it must be a list of names, or names separated by commas")
+    return tuple(name for name in (text(part) for part in parts) if name)
+
+
+def one_of(*choices: str) -> Any:
+    """A check for one of these words."""
+
+    def check(given: Any) -> str:
+        if given not in choices:
+            raise ValueError(f"it must be one of {', '.join(choices)}")
+        return str(given)
+
+    return check
+
+
+def _integer(given: Any) -> int:
+    if type(given) is int:
+        return given
+    digits = given.strip() if isinstance(given, str) else ""
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError("it must be a whole number")
+    return int(digits[:20])
