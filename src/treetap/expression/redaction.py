@@ -1,0 +1,109 @@
+"""Which names look like secrets. A value that has such a name doesn't leave the process.
+
+A name is split into words (``userPassword``, ``user_password`` and ``User-Password`` all have the
+words *user* and *password*), and words are matched whole: ``shipping`` has no *pin* in it, and
+``token_count`` counts tokens. The table is for names as programs write them; for a name that it
+doesn't know, pass it as ``extra``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+
+#: A name that has one of these words anywhere is a secret.
+_ANYWHERE = frozenset(
+    """password passwords passwd passwort passphrase pwd secret secrets credential credentials
+    authorization cookie cookies ssn cvv cvc apikey apikeys jwt bearer
+    secretkey accesskey privatekey authkey cardnumber creditcard sessionid""".split()
+)
+#: A name that ends in one of these is: ``access_token``, not ``token_count`` or ``max_tokens``.
+_LAST = frozenset({"token", "card", "auth", "pin", "otp", "iban"})
+#: Two words in a row.
+_PAIRS = frozenset(
+    (first, second)
+    for first, seconds in {
+        "api": "key keys token tokens",
+        "access": "key keys token tokens",
+        "private": "key keys",
+        "signing": "key keys",
+        "encryption": "key keys",
+        "auth": "key keys token tokens header headers",
+        "refresh": "token tokens",
+        "session": "key keys token tokens id",
+        "csrf": "token tokens",
+        "bearer": "token tokens",
+        "id": "token",
+        "token": "value hash key string header",
+        "card": "number numbers no",
+        "social": "security",
+        "security": "code",
+    }.items()
+    for second in seconds.split()
+)
+#: One word that is two, written without a border: ``userpassword``, ``accesstoken``.
+_INSIDE = ("password", "passwd", "passphrase", "credential")
+_ENDINGS = ("secret", "secrets", "token", "apikey")
+
+#: What is longer is text, not a name; only its beginning is looked at.
+_MAX_NAME_CHARS = 128
+_MAX_REMEMBERED = 4096
+
+
+class Redaction:
+    """Tells names of secrets from others.
+
+    Args:
+        extra: More names to hide, each matched as whole words, case aside, anywhere in a name.
+    """
+
+    __slots__ = ("_extra", "_known")
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        self._extra = tuple(words for words in map(_words, extra) if words)
+        self._known: dict[str, bool] = {}
+
+    def hides(self, name: str) -> bool:
+        """Whether a value of this name is to be left out. ``name`` is of exactly type ``str``."""
+        known = self._known.get(name)
+        if known is None:
+            words = _words(name)
+            known = self.hides_inside(name) or _ends_secret(words)
+            # Names come from dict keys too, so there is no end to them.
+            if len(self._known) >= _MAX_REMEMBERED:
+                self._known.clear()
+            self._known[name[:_MAX_NAME_CHARS] if len(name) > _MAX_NAME_CHARS else name] = known
+        return known
+
+    def hides_inside(self, name: str) -> bool:
+        """Whether whatever is *inside* a value of this name is to be left out as well.
+
+        Stricter evidence: ``token.kind`` of a parser is not a secret, ``password.value`` is.
+        """
+        words = _words(name)
+        return (
+            not _ANYWHERE.isdisjoint(words)
+            or any(part in word for word in words for part in _INSIDE)
+            or any(pair in _PAIRS for pair in zip(words, words[1:], strict=False))
+            or any(_holds(words, extra) for extra in self._extra)
+        )
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(word.lower() for word in _WORD.findall(name[:_MAX_NAME_CHARS]))
+
+
+def _ends_secret(words: tuple[str, ...]) -> bool:
+    while words and words[-1].isdigit():
+        words = words[:-1]
+    return bool(words) and (words[-1] in _LAST or words[-1].endswith(_ENDINGS))
+
+
+def _holds(words: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    width = len(wanted)
+    return any(words[start : start + width] == wanted for start in range(len(words) - width + 1))
