@@ -1,0 +1,135 @@
+"""``treetap daemon start|stop|restart|status|run``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from treetap.cli import exitcode, screen, session
+from treetap.errors import DaemonError
+
+if TYPE_CHECKING:
+    from treetap.config.settings import Settings
+
+EPILOG = """\b
+Examples:
+  treetap daemon start
+  treetap daemon status --json
+  treetap daemon restart
+"""
+
+STOP_TIMEOUT_S = 10.0
+
+
+def start() -> None:
+    """Start the daemon in the background; says so if it runs already."""
+    settings = session.settings()
+    running = session.running_daemon(settings)
+    if running is not None:
+        print(f"The daemon runs already: {_line(running.status(), running.url)}")
+        running.close()
+        return
+    client = session.started_daemon(settings)
+    print(f"The daemon runs: {_line(client.status(), client.url)}")
+    client.close()
+
+
+def stop() -> None:
+    """Stop the daemon; nodes stay as they are and come back to the next one."""
+    if not stopped(session.settings()):
+        print("No daemon runs.")
+        return
+    print("The daemon has stopped.")
+
+
+def restart() -> None:
+    """Stop the daemon if it runs, and start it."""
+    settings = session.settings()
+    stopped(settings)
+    client = session.started_daemon(settings)
+    print(f"The daemon runs: {_line(client.status(), client.url)}")
+    client.close()
+
+
+def status(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as one JSON object.")
+    ] = False,
+) -> None:
+    """Show whether a daemon runs, and what it holds; exit code 3 if none does."""
+    client = session.running_daemon(session.settings())
+    if client is None:
+        if as_json:
+            screen.print_json({"running": False})
+        else:
+            print("No daemon runs.")
+        raise typer.Exit(exitcode.NO_DAEMON)
+    found = client.status()
+    if as_json:
+        screen.print_json({"running": True, "url": client.url, **found})
+    else:
+        print(_line(found, client.url))
+        for label, text in facts(found):
+            print(f"  {label:<10}{text}")
+    client.close()
+
+
+def run(
+    host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="Address to listen on. [default: that of daemon_url]"),
+    ] = "",
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Port to listen on. [default: that of daemon_url]"),
+    ] = None,
+) -> None:
+    """Run the daemon in the foreground, until ctrl-c."""
+    from treetap.app import serve
+
+    settings = session.settings()
+    serve(settings, host=host, port=port)
+
+
+def stopped(settings: Settings) -> bool:
+    """Stop the daemon and wait for its end; ``False`` if none ran.
+
+    Raises:
+        DaemonError: It didn't end in time (slug ``daemon-stop``).
+    """
+    from treetap.node.identity import process_start_ns
+
+    client = session.running_daemon(settings)
+    if client is None:
+        return False
+    pid = int(client.status()["pid"])
+    try:
+        client.shutdown()
+    finally:
+        client.close()
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while process_start_ns(pid):  # 0 for a zombie, too
+        if time.monotonic() > deadline:
+            raise DaemonError(
+                f"The daemon (pid {pid}) doesn't end.",
+                f"See {settings.home}/daemon.log; end it by hand: kill {pid}.",
+                slug="daemon-stop",
+            )
+        time.sleep(0.01)
+    return True
+
+
+def _line(found: dict[str, Any], url: str) -> str:
+    uptime = screen.duration_text(float(found.get("uptime_s") or 0))
+    return f"pid {found.get('pid')}, {url}, treetap {found.get('version')}, up {uptime}"
+
+
+def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a daemon's status says, as labelled texts."""
+    return [
+        (str(key), str(value))
+        for key, value in found.items()
+        if key not in ("pid", "version", "uptime_s") and value not in (None, "", {}, [])
+    ]

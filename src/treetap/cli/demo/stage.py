@@ -1,0 +1,203 @@
+"""The demo's stage: a temporary home, a daemon and a web server, all taken down at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from treetap.cli import live
+from treetap.client import DaemonClient
+from treetap.config.settings import resolve
+from treetap.errors import DaemonError, TreetapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from treetap.cli.live import LiveNode
+    from treetap.config.settings import Settings
+
+_START_TIMEOUT_S = 15.0
+_END_TIMEOUT_S = 5.0
+_POLL_S = 0.02
+_BIG_FILE_BYTES = 8_000_000
+
+
+class Stage:
+    """A context manager: inside it the server serves, asleep, and the daemon runs.
+
+    Attributes:
+        settings: Of the temporary home.
+        client: Of the daemon.
+        node: The server's node.
+        port: Where the server listens.
+        server_pid: Process id of the server: that of the very process that was started.
+    """
+
+    settings: Settings
+    client: DaemonClient
+    node: LiveNode
+
+    def __init__(self) -> None:
+        self._root = Path(tempfile.mkdtemp(prefix="treetap-demo-"))
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._former_sigterm: Any = None
+        self.port = _free_port()
+        self.server_pid = 0
+        daemon_url = f"http://127.0.0.1:{_free_port()}"
+        home = self._root / "home"
+        home.mkdir(mode=0o700)
+        self.settings = resolve({"home": str(home), "daemon_url": daemon_url})
+        self._environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("TREETAP_", "DETRIX_"))},
+            "TREETAP_HOME": str(home),
+            "TREETAP_DAEMON_URL": daemon_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def __enter__(self) -> Self:
+        # A terminated demo must take its processes with it, as an interrupted one does.
+        self._former_sigterm = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            self._start_daemon()
+            self._start_server()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for process in reversed(self._started):
+            _end(process)
+        client = getattr(self, "client", None)
+        if client is not None:
+            client.close()
+        shutil.rmtree(self._root, ignore_errors=True)
+        signal.signal(signal.SIGTERM, self._former_sigterm)
+
+    def _start_daemon(self) -> None:
+        url = str(self.settings.daemon_url)
+        port = url.rpartition(":")[2]
+        home = str(self.settings.home)
+        command = [
+            sys.executable,
+            "-m",
+            "treetap.app",
+            "run",
+            "--home",
+            home,
+            "--host",
+            "127.0.0.1",
+        ]
+        process = self._start([*command, "--port", port], "daemon")
+        self.client = DaemonClient(url)
+        self._wait(process, "the daemon", self._daemon_answers)
+
+    def _daemon_answers(self) -> bool:
+        with contextlib.suppress(DaemonError):
+            self.client.status()
+            return True
+        return False
+
+    def _start_server(self) -> None:
+        site = self._root / "site"
+        _make_site(site)
+        server = [sys.executable, "-m", "http.server", str(self.port), "--bind", "127.0.0.1"]
+        process = self._start(
+            [
+                sys.executable,
+                "-m",
+                "treetap.cli",
+                "run",
+                "--name",
+                "web",
+                "--",
+                *server,
+                "--directory",
+                str(site),
+            ],
+            "server",
+        )
+        self.server_pid = process.pid
+        self._wait(process, "the web server", self._server_answers)
+        self._wait(process, "the server's node", self._find_node)
+
+    def _server_answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+    def _find_node(self) -> bool:
+        for node in live.live_nodes(self.settings):
+            if node.identity.pid == self.server_pid:
+                self.node = node
+                return True
+        return False
+
+    def _start(self, command: list[str], name: str) -> subprocess.Popen[bytes]:
+        with (self._root / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # ctrl-c is for us; we end them in order
+            )
+        self._started.append(process)
+        return process
+
+    def _wait(
+        self, process: subprocess.Popen[bytes], what: str, is_there: Callable[[], bool]
+    ) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not is_there():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TreetapError(
+                    f"The demo can't start: {what} isn't there.", self._logs(), slug="demo-stage"
+                )
+            time.sleep(_POLL_S)
+
+    def _logs(self) -> str:
+        ends = []
+        for log in sorted(self._root.glob("*.log")):
+            ends += [
+                f"{log.name}: {line}" for line in log.read_text(errors="replace").splitlines()[-5:]
+            ]
+        return "\n".join(ends) or "It said nothing."
+
+
+def _make_site(site: Path) -> None:
+    site.mkdir()
+    (site / "index.html").write_text("<h1>treetap demo</h1>\n")
+    (site / "orders.json").write_text('{"orders": [3, 5, 8]}\n')
+    (site / "big.bin").write_bytes(b"\0" * _BIG_FILE_BYTES)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

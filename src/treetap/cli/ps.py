@@ -1,0 +1,124 @@
+"""``treetap ps``: the trees of this machine, drawn as trees."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from treetap.cli import live, screen, session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from treetap.cli.live import LiveNode
+
+EPILOG = """\b
+Examples:
+  treetap ps
+  treetap ps --json | jq -r 'select(.state == "awake").pid'
+"""
+
+_HEADERS = ("NODE", "PID>", "STATE", "AGE>", "PROBES>", "PROGRAM")
+_MAX_PROGRAM_CHARS = 60
+
+
+def ps(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a node and line.")
+    ] = False,
+) -> None:
+    """Show trees, processes, states and probes; needs no daemon.
+
+    Each live node is asked at its control plane. The probes are those armed in it.
+    """
+    settings = session.settings()
+    nodes = live.live_nodes(settings)
+    states = live.states(settings, nodes)
+    if as_json:
+        for node in nodes:
+            screen.print_json(
+                {**node.identity.to_dict(), "control": node.control_url, **states[node.identity.id]}
+            )
+        return
+    if not nodes:
+        screen.complain("No live node. Start one: treetap run -- COMMAND.")
+        return
+    screen.print_table(_HEADERS, list(_rows(nodes, states)))
+
+
+def _rows(nodes: list[LiveNode], states: dict[str, dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    trees: dict[str, list[LiveNode]] = {}
+    for node in nodes:
+        trees.setdefault(node.identity.tree, []).append(node)
+    for tree, members in trees.items():
+        ids = {node.identity.id for node in members}
+        tops = [node for node in members if node.identity.parent not in ids]
+        if len(tops) == 1 and tops[0].identity.id == tree:
+            yield from _drawn(tops[0], members, states, "", "")
+        else:
+            yield _outside_root(tree)
+            yield from _branches(tops, members, states, "")
+
+
+def _drawn(
+    node: LiveNode,
+    members: list[LiveNode],
+    states: dict[str, dict[str, Any]],
+    lead: str,
+    below: str,
+) -> Iterator[tuple[Any, ...]]:
+    identity = node.identity
+    status = states[identity.id]
+    yield (
+        lead + identity.name,
+        str(identity.pid),
+        screen.state_text(str(status.get("state", "?"))),
+        screen.age_text(identity.start_ns),
+        str(armed_count(status)),
+        identity.program[:_MAX_PROGRAM_CHARS],
+    )
+    children = [other for other in members if other.identity.parent == identity.id]
+    yield from _branches(children, members, states, below)
+
+
+def _branches(
+    nodes: list[LiveNode], members: list[LiveNode], states: dict[str, dict[str, Any]], below: str
+) -> Iterator[tuple[Any, ...]]:
+    for node in nodes:
+        is_last = node is nodes[-1]
+        lead, deeper = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
+        yield from _drawn(node, members, states, below + lead, below + deeper)
+
+
+def armed_count(status: dict[str, Any]) -> int:
+    """How many probes are armed in a node, from its status."""
+    return sum(1 for probe in status.get("probes") or () if probe.get("state") == "armed")
+
+
+def _outside_root(tree: str) -> tuple[str, ...]:
+    """The row of a root that is no node: not Python, or gone."""
+    pid, _, start = tree.partition("-")
+    program = _command_line(int(pid)) if pid.isdigit() else ""
+    age = screen.age_text(int(start, 16)) if program and _is_hex(start) else ""
+    return (f"tree {tree}", pid, "no node" if program else "gone", age, "", program)
+
+
+def _command_line(pid: int) -> str:
+    if not Path("/proc/self").exists():
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            return ""
+        return "?"
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ""
+    return raw.replace(b"\0", b" ").decode(errors="replace").strip()[:_MAX_PROGRAM_CHARS]
+
+
+def _is_hex(text: str) -> bool:
+    return bool(text) and all(digit in "0123456789abcdef" for digit in text)
