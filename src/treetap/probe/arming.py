@@ -1,0 +1,255 @@
+"""Which engine serves which site, and having it do so.
+
+Injection serves every function whose source is proven. What it can't serve goes to monitoring on 3.12
+and later: code without source, places where no statement can stand, and every frame that runs in a code
+object which doesn't have the snippet (the original, or an older stand-in). On 3.11, where there is no
+monitoring, code is spliced below the level of the source, and running frames are traced.
+
+Each frame runs exactly one code object, and each code object either has a probe's snippet or is
+watched for it; so that no hit is lost and none is counted twice, whenever it was armed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treetap.errors import TreetapError
+from treetap.interpreter import HAS_MONITORING, MONITORING_SPOILS_CODE
+from treetap.probe.code import walk_codes
+from treetap.probe.frames import live_codes
+from treetap.probe.injecting import InjectingEngine
+from treetap.probe.monitoring import MonitoringEngine, reader, restored
+from treetap.probe.snippet import Snippet
+from treetap.probe.splice import Placement
+from treetap.probe.swap import Swapper
+
+if TYPE_CHECKING:
+    from types import CodeType, FunctionType
+
+    from treetap.probe.armed import ArmedProbe
+    from treetap.probe.lookup import Site
+    from treetap.probe.monitoring import Hit
+
+if not HAS_MONITORING:
+    from treetap.probe.bytecoding import spliced
+    from treetap.probe.tracing import TracingEngine
+
+NO_SOURCE = "the source is not the code that runs"
+NO_PLACE = "no statement can stand there"
+RUNNING = "a frame was running when it was armed"
+BODY = "the body of a module or a class"
+
+
+class _Root:
+    """An outermost code object, its source, and the probes on it."""
+
+    def __init__(self, code: CodeType, text: str | None, *, is_function: bool) -> None:
+        self.code = code
+        self.text = text
+        self.is_function = is_function
+        self.entries: list[tuple[Site, ArmedProbe]] = []
+        #: What monitoring or tracing was asked of, so that it can be let go.
+        self.watched: dict[int, CodeType] = {}
+
+
+class Arming:
+    """The engines of one process, and what each of them holds."""
+
+    def __init__(self) -> None:
+        self.swapper = Swapper()
+        self._injecting = InjectingEngine(self.swapper)
+        self._watching = MonitoringEngine() if HAS_MONITORING else TracingEngine()
+        self._roots: dict[int, _Root] = {}
+        #: ``{id of a stand-in: the probes in it, by line}``.
+        self._has: dict[int, frozenset[tuple[int, int]]] = {}
+        self._spoilt: dict[int, CodeType] = {}
+
+    def add(
+        self,
+        armed: ArmedProbe,
+        sites: tuple[Site, ...],
+        text: str | None,
+        functions: tuple[FunctionType, ...] = (),
+    ) -> set[int]:
+        """Put a probe onto sites; takes effect at ``rebuild``.
+
+        Returns:
+            The ids of the roots that have to be rebuilt.
+        """
+        self.swapper.remember(functions)
+        touched = set()
+        for site in sites:
+            root = self._roots.get(id(site.root))
+            if root is None:
+                root = _Root(site.root, text, is_function=site.is_function)
+                self._roots[id(site.root)] = root
+            if any(s == site and a is armed for s, a in root.entries):
+                continue
+            root.entries.append((site, armed))
+            armed.sites.append(site)
+            touched.add(id(site.root))
+        return touched
+
+    def remove(self, armed: ArmedProbe) -> set[int]:
+        """Take a probe off all of its sites; the sites stay named in its status."""
+        touched = set()
+        for key, root in self._roots.items():
+            kept = [entry for entry in root.entries if entry[1] is not armed]
+            if len(kept) != len(root.entries):
+                root.entries = kept
+                touched.add(key)
+        return touched
+
+    def roots_of(self, armed: ArmedProbe) -> set[int]:
+        return {key for key, root in self._roots.items() if any(a is armed for _s, a in root.entries)}
+
+    def rebuild(self, keys: set[int]) -> None:
+        """Bring the code of these roots into line with their probes."""
+        for key in keys:
+            root = self._roots.get(key)
+            if root is None:
+                continue
+            self._rebuild(root)
+            if not root.entries:
+                del self._roots[key]
+
+    def close(self) -> None:
+        """Everything back to what it was."""
+        for root in self._roots.values():
+            root.entries = []
+        self.rebuild(set(self._roots))
+        self._watching.close()
+        if self._spoilt:
+            fresh = restored(self._spoilt.values())
+            self.swapper.swap(fresh)
+            self.swapper.give_up(self._spoilt.values())
+            self._spoilt.clear()
+
+    def rewritten(self, module_code: CodeType) -> CodeType:
+        """The code of a module that is about to run, with the stand-ins of its functions."""
+        return self.swapper.rebuilt(self.swapper.current(module_code))
+
+    def _rebuild(self, root: _Root) -> None:
+        elsewhere = self._inject(root)
+        self._watch(root, elsewhere)
+
+    def _inject(self, root: _Root) -> dict[int, str]:
+        """Inject what can be; says of each other code object why it can't be."""
+        wanted: dict[int, list[Placement]] = {}
+        for site, armed in root.entries:
+            snippet = self._snippet(site, armed)
+            wanted.setdefault(id(site.code), []).append(Placement(site.line, snippet))
+        is_proven = self._injecting.prove(root.code, root.text)
+        for _site, armed in root.entries:
+            armed.differs = not is_proven and root.text is not None
+        built = self._injecting.build(root.code, wanted if is_proven else {})
+        reasons = {key: NO_SOURCE for key in wanted} if not is_proven else {}
+        reasons |= dict.fromkeys(built.refused, NO_PLACE)
+        pairs = built.pairs
+        if not HAS_MONITORING and reasons and root.is_function:
+            pairs = spliced(root.code, pairs, self._hits(root, set(reasons)))
+        self._injecting.apply(root.code, built._replace(pairs=pairs))
+        for original, stand_in in pairs:
+            if id(original) in wanted:
+                self._has[id(stand_in)] = frozenset(
+                    (site.line, id(armed))
+                    for site, armed in root.entries
+                    if site.code is original and (id(original) not in reasons or not HAS_MONITORING)
+                )
+        for site, armed in root.entries:
+            reason = reasons.get(id(site.code))
+            if reason is None:
+                armed.engines["injecting"] = ""
+            elif not HAS_MONITORING and root.is_function:
+                armed.engines["injecting"] = f"spliced into the bytecode: {reason}"
+        return reasons
+
+    def _watch(self, root: _Root, elsewhere: dict[int, str]) -> None:
+        """Watch every code object that a frame may run without having the snippets."""
+        before, root.watched = root.watched, {}
+        for original in walk_codes(root.code):
+            entries = [entry for entry in root.entries if entry[0].code is original]
+            if not entries:
+                continue
+            for code in self._versions_to_watch(root, original, elsewhere):
+                has = self._has.get(id(code), frozenset())
+                missing = [(s, a) for s, a in entries if (s.line, id(a)) not in has]
+                if missing:
+                    self._watch_one(root, code, original, missing, elsewhere.get(id(original), ""))
+        for key, code in before.items():
+            if key not in root.watched:
+                self._watching.set(code, {})
+
+    def _versions_to_watch(
+        self, root: _Root, original: CodeType, elsewhere: dict[int, str]
+    ) -> list[CodeType]:
+        is_main_way = HAS_MONITORING and id(original) in elsewhere
+        versions = [original, *self.swapper.issued(original)]
+        always = is_main_way or not root.is_function or (HAS_MONITORING and not MONITORING_SPOILS_CODE)
+        live = live_codes(versions)
+        return [
+            code
+            for code in versions
+            if id(code) in live or (always and code is original) or id(code) in root.watched
+        ]
+
+    def _watch_one(
+        self,
+        root: _Root,
+        code: CodeType,
+        original: CodeType,
+        missing: list[tuple[Site, ArmedProbe]],
+        reason: str,
+    ) -> None:
+        hits: dict[int, list[Hit]] = {}
+        for site, armed in missing:
+            hits.setdefault(site.line, []).append(self._hit(code, armed))
+        try:
+            self._watching.set(code, hits)
+        except TreetapError as exc:
+            for _site, armed in missing:
+                if not armed.engines:
+                    armed.fail(exc)
+            return
+        root.watched[id(code)] = code
+        if MONITORING_SPOILS_CODE and code is original:
+            self._spoilt[id(code)] = code
+        why = reason or (RUNNING if root.is_function else BODY)
+        for _site, armed in missing:
+            if reason or "injecting" not in armed.engines or self._is_running(code):
+                armed.engines[self._watching.name] = why
+
+    @staticmethod
+    def _is_running(code: CodeType) -> bool:
+        return bool(live_codes([code]))
+
+    def _hits(self, root: _Root, keys: set[int]) -> dict[int, dict[int, list[Hit]]]:
+        hits: dict[int, dict[int, list[Hit]]] = {}
+        for site, armed in root.entries:
+            if id(site.code) in keys:
+                lines = hits.setdefault(id(site.code), {})
+                lines.setdefault(site.line, []).append(self._hit(site.code, armed))
+        return hits
+
+    @staticmethod
+    def _hit(code: CodeType, armed: ArmedProbe) -> Hit:
+        recorder = armed.recorder
+        assert recorder is not None
+        if armed.is_throttled:
+            return recorder.hit_throttled
+        if armed.fast is not None:
+            return reader(recorder, code, armed.fast)
+        return recorder.hit_in
+
+    @staticmethod
+    def _snippet(site: Site, armed: ArmedProbe) -> Snippet:
+        recorder = armed.recorder
+        assert recorder is not None
+        own = {*site.code.co_varnames, *site.code.co_cellvars, *site.code.co_freevars}
+        # A variable of an outer function that this one doesn't close over can't be read by name:
+        # the function would have to close over it.
+        hidden = {
+            name for code in site.around for name in (*code.co_varnames, *code.co_cellvars)
+        } - own
+        readable = frozenset(name for name in recorder.names if name not in hidden)
+        return Snippet(recorder, readable, armed.fast, is_throttled=armed.is_throttled)

@@ -1,0 +1,46 @@
+"""Reading code objects: which are nested in which, and which lines hold code."""
+
+from __future__ import annotations
+
+import dis
+from types import CodeType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What the compiler puts before the first line's own code.
+_PROLOGUE = frozenset({"RESUME", "MAKE_CELL", "COPY_FREE_VARS", "RETURN_GENERATOR", "POP_TOP", "CACHE"})
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+
+
+def nested_codes(code: CodeType) -> list[CodeType]:
+    """The code objects among the constants, in the order of the source."""
+    return [value for value in code.co_consts if type(value) is CodeType]
+
+
+def walk_codes(code: CodeType) -> Iterator[CodeType]:
+    """The code object and all below it, outer ones first."""
+    yield code
+    for inner in nested_codes(code):
+        yield from walk_codes(inner)
+
+
+def code_lines(code: CodeType) -> frozenset[int]:
+    """The lines on which this code object, not one nested in it, does something."""
+    lines = set()
+    prologue_ends = _prologue_bytes(code)
+    for start, end, line in code.co_lines():
+        if line is not None and end > prologue_ends and start < end:
+            lines.add(line)
+    return frozenset(lines)
+
+
+def _prologue_bytes(code: CodeType) -> int:
+    """Offset behind what every call does before the function's first statement."""
+    if code.co_name == "<module>" or not code.co_flags & 0x1:
+        return 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opname not in _PROLOGUE:
+            return instruction.offset
+    return 0

@@ -1,0 +1,41 @@
+"""Which code objects have a frame right now: running in some thread, or suspended."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def running_frames() -> Iterator[tuple[int, FrameType]]:
+    """``(thread id, frame)`` of every frame on the stack of every thread."""
+    for thread, innermost in sys._current_frames().items():
+        frame: FrameType | None = innermost
+        while frame is not None:
+            yield thread, frame
+            frame = frame.f_back
+
+
+def live_codes(codes: Iterable[CodeType]) -> set[int]:
+    """The ids of those of ``codes`` that a frame is running, or is suspended in."""
+    wanted = {id(code): code for code in codes}
+    live = {id(frame.f_code) for _thread, frame in running_frames()} & set(wanted)
+    for holder in gc.get_referrers(*wanted.values()) if wanted else ():
+        code = _suspended_code(holder)
+        if code is not None and id(code) in wanted:
+            live.add(id(code))
+    return live
+
+
+def _suspended_code(holder: object) -> CodeType | None:
+    if type(holder) is GeneratorType:
+        return holder.gi_code if holder.gi_frame is not None else None
+    if type(holder) is CoroutineType:
+        return holder.cr_code if holder.cr_frame is not None else None
+    if type(holder) is AsyncGeneratorType:
+        return holder.ag_code if holder.ag_frame is not None else None
+    return None

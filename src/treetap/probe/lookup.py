@@ -1,0 +1,369 @@
+"""From a location to the code objects of this process that it means.
+
+Modules are searched by reading their dicts, never by asking their objects for anything: classes,
+closures, decorators, properties, tables of functions. What hides better is found among all functions
+that the collector knows, and in the frames that run.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import sys
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from treetap.errors import LocationError
+from treetap.probe.code import COMPREHENSIONS, code_lines, walk_codes
+from treetap.probe.functions import functions_of_module, inherited_function
+from treetap.probe.source import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import CodeType
+
+    from treetap.model.location import Location
+    from treetap.probe.swap import Swapper
+
+#: Stands for a line before the first one: the entry of a function.
+ENTRY = 0
+#: ``CO_OPTIMIZED``: the code of a function, whose names are slots of its frame.
+_OPTIMIZED = 0x1
+_NEAREST = 3
+
+
+class Site(NamedTuple):
+    """One line of one code object in this process.
+
+    Attributes:
+        code: The original code object.
+        root: The outermost function's code object that ``code`` is nested in; often itself.
+        line: 1-based line, or ``ENTRY``.
+        around: The code objects from ``root`` to ``code``, outer first, without ``code``.
+        is_function: Whether ``root`` is a function's; a module's or a class's body is not.
+    """
+
+    code: CodeType
+    root: CodeType
+    line: int
+    around: tuple[CodeType, ...]
+    is_function: bool = True
+
+    def __str__(self) -> str:
+        line = self.line or self.code.co_firstlineno
+        return f"{self.code.co_filename}:{line} {self.code.co_qualname}"
+
+
+class Found(NamedTuple):
+    """What a location means here.
+
+    Attributes:
+        sites: Where to arm.
+        functions: The functions met on the way.
+        is_pending: No module that is imported has it.
+        text: The source of the file now; ``None`` where it can't be read.
+    """
+
+    sites: tuple[Site, ...] = ()
+    functions: tuple[FunctionType, ...] = ()
+    is_pending: bool = False
+    text: str | None = None
+
+
+def find(
+    location: Location,
+    swapper: Swapper,
+    wanted_names: Iterable[str] = (),
+    *,
+    modules: Sequence[ModuleType] | None = None,
+    is_thorough: bool = False,
+) -> Found:
+    """Search the process.
+
+    Args:
+        location: What to search for.
+        swapper: Tells the original of a code object that is a stand-in.
+        wanted_names: Names that the probe reads: where several code objects have the line, those
+            that know the names are meant.
+        modules: Search these instead of all that are imported.
+        is_thorough: Search all functions of the process too, at once.
+
+    Raises:
+        LocationError: It is ambiguous, or holds no code.
+    """
+    if modules is None:
+        modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+    if location.qualname:
+        return _find_function(location, swapper, modules)
+    files = {name for module in modules if (name := file_of(module)) and location.matches_file(name)}
+    functions = [
+        function
+        for module in modules
+        if file_of(module) in files
+        for function in functions_of_module(module)
+    ]
+    if is_thorough or not files:
+        functions += _functions_anywhere(location)
+        files |= {f.__code__.co_filename for f in functions if location.matches_file(f.__code__.co_filename)}
+    running = _running_bodies(location)
+    files |= {code.co_filename for code in running}
+    if not files:
+        return Found(is_pending=True)
+    filename = _only(location, files)
+    text = read_source(filename, _globals_of(functions))
+    line = location.line or _line_of_text(location, filename, text)
+    roots = _roots(
+        [function.__code__ for function in functions if location.matches_file(function.__code__.co_filename)],
+        swapper,
+    )
+    sites = _sites(roots, line, wanted_names) or _body_sites(running, line)
+    if not sites and not is_thorough:
+        return find(location, swapper, wanted_names, modules=modules, is_thorough=True)
+    if not sites:
+        raise _no_code(filename, line, [*roots, *running], text)
+    return Found(tuple(sites), tuple(functions), text=text)
+
+
+def find_in_code(
+    location: Location, module_name: str, module_code: CodeType, wanted_names: Iterable[str]
+) -> Found:
+    """Search the code of a module that has not run yet.
+
+    Raises:
+        LocationError: It holds no such code.
+    """
+    filename = module_code.co_filename
+    text = read_source(filename)
+    every = _all_sites(module_code, is_function=False)
+    roots = [
+        site.code
+        for site in every
+        if site.code.co_flags & _OPTIMIZED and not any(c.co_flags & _OPTIMIZED for c in site.around)
+    ]
+    if location.qualname:
+        sites = [
+            site for root in roots for site in _all_sites(root) if site.code.co_qualname == location.qualname
+        ]
+        if not sites:
+            names = [code.co_qualname for root in roots for code in walk_codes(root)]
+            raise _no_function(location, names)
+        return Found(tuple(sites), text=text)
+    line = location.line or _line_of_text(location, filename, text)
+    sites = _sites(roots, line, wanted_names)
+    if not sites:
+        sites = [
+            site._replace(line=line)
+            for site in every
+            if not site.code.co_flags & _OPTIMIZED and line in code_lines(site.code)
+        ]
+    if not sites:
+        raise _no_code(filename, line, [module_code], text)
+    return Found(tuple(sites), text=text)
+
+
+def file_of(module: ModuleType) -> str:
+    """The source file of a module, or ``""``."""
+    name = ModuleType.__getattribute__(module, "__dict__").get("__file__")
+    if type(name) is not str:
+        return ""
+    return name[:-1] if name.endswith(".pyc") else name
+
+
+def _find_function(
+    location: Location, swapper: Swapper, modules: Sequence[ModuleType]
+) -> Found:
+    of_that_name = [
+        module
+        for module in modules
+        if ModuleType.__getattribute__(module, "__dict__").get("__name__") == location.module
+    ]
+    if not of_that_name:
+        return Found(is_pending=True)
+    functions = [function for module in of_that_name for function in functions_of_module(module)]
+    sites = [
+        site._replace(line=ENTRY)
+        for root in _roots([function.__code__ for function in functions], swapper)
+        for site in _all_sites(root)
+        if site.code.co_qualname == location.qualname
+    ]
+    if not sites:
+        inherited = [
+            function
+            for module in of_that_name
+            if (function := inherited_function(module, location.qualname)) is not None
+        ]
+        functions += inherited
+        sites = [
+            Site(code, code, ENTRY, ())
+            for code in (swapper.original(function.__code__) for function in inherited)
+        ]
+    if not sites:
+        names = [code.co_qualname for f in functions for code in walk_codes(f.__code__)]
+        raise _no_function(location, names)
+    text = read_source(sites[0].code.co_filename, functions[0].__globals__)
+    return Found(tuple(sites), tuple(functions), text=text)
+
+
+def _functions_anywhere(location: Location) -> list[FunctionType]:
+    return [
+        candidate
+        for candidate in gc.get_objects()
+        if type(candidate) is FunctionType and location.matches_file(candidate.__code__.co_filename)
+    ]
+
+
+def _running_bodies(location: Location) -> list[CodeType]:
+    """Module code that runs right now, with all that it has not made yet."""
+    found: dict[int, CodeType] = {}
+    for innermost in sys._current_frames().values():
+        frame = innermost
+        while frame is not None:
+            code = frame.f_code
+            if code.co_name == "<module>" and location.matches_file(code.co_filename):
+                found[id(code)] = code
+            frame = frame.f_back  # type: ignore[assignment]
+    return list(found.values())
+
+
+def _roots(codes: Iterable[CodeType], swapper: Swapper) -> list[CodeType]:
+    """The originals that are nested in no other one of them."""
+    originals = {id(code): code for code in map(swapper.original, codes)}
+    nested = {
+        id(inner)
+        for code in originals.values()
+        for inner in walk_codes(code)
+        if inner is not code
+    }
+    return [code for key, code in originals.items() if key not in nested]
+
+
+def _all_sites(root: CodeType, around: tuple[CodeType, ...] = (), *, is_function: bool = True) -> list[Site]:
+    """A site without a line for each code object of a root, outer ones first."""
+    code = around[-1] if around else root
+    sites = [Site(code, root, ENTRY, around[:-1], is_function)]
+    for inner in [value for value in code.co_consts if type(value) is type(code)]:
+        sites += _all_sites(root, (*(around or (root,)), inner), is_function=is_function)
+    return sites
+
+
+def _sites(roots: Sequence[CodeType], line: int, wanted_names: Iterable[str]) -> list[Site]:
+    found: list[Site] = []
+    for root in roots:
+        here = [site._replace(line=line) for site in _all_sites(root) if line in code_lines(site.code)]
+        here = _without_comprehensions(here)
+        if not here:
+            here = [site for site in _all_sites(root) if _is_entry(site.code, line)][:1]
+        found += _that_know(here, frozenset(wanted_names))
+    return found
+
+
+def _body_sites(running: Sequence[CodeType], line: int) -> list[Site]:
+    """In a module that is being run: its own line, or one of a function that it has yet to make."""
+    found = []
+    for module in running:
+        sites = _all_sites(module, is_function=False)
+        here = _without_comprehensions([s._replace(line=line) for s in sites if line in code_lines(s.code)])
+        found += here or [site for site in sites[1:] if _is_entry(site.code, line)][:1]
+    return found
+
+
+def _is_entry(code: CodeType, line: int) -> bool:
+    """Whether the line belongs to the function's header: decorators, ``def``, arguments."""
+    lines = code_lines(code)
+    return bool(lines) and code.co_firstlineno <= line < min(lines) and bool(code.co_flags & 0x1)
+
+
+def _without_comprehensions(sites: list[Site]) -> list[Site]:
+    """On 3.11 a comprehension is a code object of its own; its line is its function's line."""
+    others = [site for site in sites if site.code.co_name not in COMPREHENSIONS]
+    return others or sites
+
+
+def _that_know(sites: list[Site], names: frozenset[str]) -> list[Site]:
+    """Of a function and the lambdas on its line: the outermost that knows the probe's names."""
+    if len(sites) < 2:
+        return sites
+    for site in sites:
+        if all(_knows(site.code, name) for name in names):
+            return [site]
+    return sites[:1]
+
+
+def _knows(code: CodeType, name: str) -> bool:
+    return (
+        name in code.co_varnames
+        or name in code.co_freevars
+        or name in code.co_cellvars
+        or name in code.co_names
+        or hasattr(builtins, name)
+    )
+
+
+def _only(location: Location, files: set[str]) -> str:
+    if len(files) == 1:
+        return next(iter(files))
+    listed = "\n".join(sorted(files)[:10])
+    raise LocationError(
+        f"{location} is ambiguous: {len(files)} files that are loaded match.",
+        f"Name more of the path:\n{listed}",
+        slug="location-ambiguous",
+    )
+
+
+def _line_of_text(location: Location, filename: str, text: str | None) -> int:
+    if text is None:
+        raise LocationError(
+            f"{location}: the source of {filename} can't be read, so its text can't be searched.",
+            "Name the line by its number.",
+            slug="location-no-source",
+        )
+    lines = [
+        number for number, line in enumerate(text.splitlines(), 1) if location.text in line
+    ]
+    if len(lines) == 1:
+        return lines[0]
+    if not lines:
+        raise LocationError(
+            f"{location}: no line of {filename} holds that text.",
+            "The text is matched as it stands, with its blanks.",
+            slug="location-no-text",
+        )
+    raise LocationError(
+        f"{location} is ambiguous: {len(lines)} lines hold that text.",
+        f"Use more of the line, or one of the lines {', '.join(map(str, lines[:10]))}.",
+        slug="location-ambiguous",
+    )
+
+
+def _no_code(filename: str, line: int, roots: Iterable[CodeType], text: str | None) -> LocationError:
+    lines = sorted({held for root in roots for code in walk_codes(root) for held in code_lines(code)})
+    source = text.splitlines() if text is not None else []
+    nearest = sorted(sorted(lines, key=lambda held: abs(held - line))[:_NEAREST])
+    shown = ", ".join(
+        f"{held} ({source[held - 1].strip()[:60]})" if held <= len(source) else str(held)
+        for held in nearest
+    )
+    short = filename.replace("\\", "/").rpartition("/")[2]
+    ran = ""
+    if 0 < line <= len(source) and source[line - 1].strip() and not source[line - 1].lstrip().startswith("#"):
+        ran = "If it is a line of the module itself, it ran when the module was imported.\n"
+    return LocationError(
+        f"{short}:{line} holds no code that can run again, so a probe there would never fire.",
+        f"{ran}Nearest lines that do: {shown}." if shown else f"{ran}The file has no function that is loaded.",
+        slug="location-no-code",
+    )
+
+
+def _no_function(location: Location, qualnames: Iterable[str]) -> LocationError:
+    import difflib
+
+    near = difflib.get_close_matches(location.qualname, sorted(set(qualnames)), n=5, cutoff=0.4)
+    return LocationError(
+        f"{location}: the module has no function of that name.",
+        f"Nearest: {', '.join(near)}." if near else "It may have been made at run time; name its line instead.",
+        slug="location-no-function",
+    )
+
+
+def _globals_of(functions: Sequence[FunctionType]) -> dict[str, object]:
+    return functions[0].__globals__ if functions else {}

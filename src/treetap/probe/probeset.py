@@ -1,0 +1,237 @@
+"""All probes of one process: the wanted state, brought about.
+
+The shipper's thread calls ``apply``, ``tick`` and ``drain``; an import in any thread may arm what waits for
+it. One lock protects the table of probes; it is never held while the program's code runs.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from treetap.errors import TreetapError
+from treetap.expression.redaction import Redaction
+from treetap.model.status import Batch, ProbeState, ProbeStatus
+from treetap.probe.armed import ArmedProbe
+from treetap.probe.arming import Arming
+from treetap.probe.importing import ImportWatch
+from treetap.probe.lookup import find, find_in_code
+from treetap.probe.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import CodeType
+
+    from treetap.model.probe import Probe
+
+#: After so long, every function of the process is searched for more sites; see ``_look_again``.
+_LOOK_AGAIN_S = (0.05, 1.0, 10.0)
+_BUDGET_EVERY_S = 0.05
+#: Rows of one probe that are taken at a time.
+_MAX_ROWS = 4096
+
+
+class ProbeSet:
+    """The probes of this process.
+
+    Two of them may exist, e.g. in a test; each has its own engines.
+
+    Args:
+        redaction: Which names are hidden; the default list if not given.
+    """
+
+    def __init__(self, *, redaction: Redaction | None = None) -> None:
+        self._lock = RLock()
+        self._redaction = redaction or Redaction()
+        self._arming = Arming()
+        self._probes: dict[str, ArmedProbe] = {}
+        self._busy_threads: set[int] = set()
+        self._imports = ImportWatch(self._on_import)
+        self._look_again_at: list[tuple[float, ArmedProbe]] = []
+        self._budget_at_s = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is wanted, so that nothing of ours is in the program."""
+        return not self._probes
+
+    def apply(self, probes: Sequence[Probe]) -> None:
+        """Make these the probes of the process: arm what is new, disarm what is gone.
+
+        A probe that can't be armed is no reason to raise: its status says why.
+        """
+        wanted = {probe.id: probe for probe in probes if probe.is_enabled}
+        with self._lock:
+            touched = set()
+            for probe_id, armed in list(self._probes.items()):
+                if wanted.get(probe_id) != armed.probe:
+                    touched |= self._retire(armed)
+                    del self._probes[probe_id]
+            for probe in wanted.values():
+                if probe.id not in self._probes:
+                    touched |= self._arm(probe)
+            self._arming.rebuild(touched)
+            self._watch_imports()
+
+    def statuses(self) -> list[ProbeStatus]:
+        """How each probe fares now."""
+        with self._lock:
+            return [armed.status() for armed in self._probes.values()]
+
+    def drain(self) -> list[Batch]:
+        """Take the rows that were recorded since the last call, up to 4096 a probe."""
+        batches = []
+        for armed in list(self._probes.values()):
+            if armed.recorder is not None:
+                first, rows = armed.recorder.ring.drain(_MAX_ROWS)
+                if rows:
+                    batches.append(Batch(armed.probe.id, first, rows))
+        return batches
+
+    def tick(self) -> bool:
+        """Do what is due: end probes, learn types, keep budgets, search again.
+
+        Returns:
+            Whether a probe's state, engine or reason changed.
+        """
+        now_s = time.time()
+        with self._lock:
+            touched: set[int] = set()
+            ended = False
+            for armed in self._probes.values():
+                if not armed.is_live:
+                    continue
+                end = armed.ends(now_s)
+                if end:
+                    touched |= self._retire(armed)
+                    armed.state = end
+                    ended = True
+                elif armed.learns():
+                    touched |= self._arming.roots_of(armed)
+            touched |= self._keep_budgets() | self._look_again()
+            self._arming.rebuild(touched)
+            if ended:
+                self._watch_imports()
+            return ended or bool(touched)
+
+    def start_over_in_child(self) -> None:
+        """After a fork, in the child: what is armed stays armed, and the rings are empty."""
+        self._lock = RLock()
+        self._busy_threads.clear()
+        for armed in self._probes.values():
+            if armed.recorder is not None:
+                armed.recorder.start_over()
+
+    def close(self) -> None:
+        """Disarm everything: original code objects, no tool id, no import hook."""
+        with self._lock:
+            for armed in self._probes.values():
+                self._retire(armed)
+            self._arming.close()
+            self._probes.clear()
+            self._look_again_at.clear()
+            self._imports.watch(())
+
+    def _arm(self, probe: Probe) -> set[int]:
+        armed = self._probes[probe.id] = ArmedProbe(probe)
+        try:
+            armed.adopt(Recorder(probe, self._redaction, self._busy_threads))
+            return self._find_sites(armed, is_thorough=False)
+        except TreetapError as exc:
+            armed.fail(exc)
+        except Exception as exc:  # a fault of ours must not end the shipper, nor the program
+            armed.state = ProbeState.FAILED
+            armed.error = ("fault", f"treetap could not arm it: {type(exc).__name__}: {exc}", "")
+        return set()
+
+    def _find_sites(self, armed: ArmedProbe, *, is_thorough: bool) -> set[int]:
+        recorder = armed.recorder
+        assert recorder is not None
+        found = find(
+            armed.probe.location, self._arming.swapper, recorder.names, is_thorough=is_thorough
+        )
+        if found.is_pending:
+            armed.state = ProbeState.PENDING
+            armed.why = "waits for its module to be imported"
+            return set()
+        armed.state, armed.why = ProbeState.ARMED, ""
+        touched = self._arming.add(armed, found.sites, found.text, found.functions)
+        if not is_thorough:
+            now_s = time.monotonic()
+            self._look_again_at += [(now_s + after_s, armed) for after_s in _LOOK_AGAIN_S]
+        return touched
+
+    def _retire(self, armed: ArmedProbe) -> set[int]:
+        if armed.recorder is not None:
+            armed.recorder.observe = None
+        return self._arming.remove(armed)
+
+    def _look_again(self) -> set[int]:
+        """Search all functions for sites that a walk over the modules has not met.
+
+        A table inside an object, a second copy of a module, a function that a running script has
+        made since: the collector knows them all, and asking it is too slow for the first search.
+        """
+        if not self._look_again_at:
+            return set()
+        now_s = time.monotonic()
+        due = [armed for at_s, armed in self._look_again_at if at_s <= now_s]
+        if not due:
+            return set()
+        self._look_again_at = [(at_s, armed) for at_s, armed in self._look_again_at if at_s > now_s]
+        touched: set[int] = set()
+        for armed in due:
+            if armed.state != ProbeState.ARMED:
+                continue
+            try:
+                touched |= self._find_sites(armed, is_thorough=True)
+            except TreetapError:
+                # What is armed stays; the second search has found nothing more.
+                continue
+        return touched
+
+    def _keep_budgets(self) -> set[int]:
+        now_s = time.monotonic()
+        if now_s < self._budget_at_s:
+            return set()
+        self._budget_at_s = now_s + _BUDGET_EVERY_S
+        touched: set[int] = set()
+        for armed in self._probes.values():
+            if armed.keeps_to_budget():
+                touched |= self._arming.roots_of(armed)
+        return touched
+
+    def _watch_imports(self) -> None:
+        pending = [a.probe.location for a in self._probes.values() if a.state == ProbeState.PENDING]
+        self._imports.watch(pending)
+
+    def _on_import(self, module_name: str, code: CodeType) -> CodeType:
+        """Arm what waits for this module, in its code, before that runs."""
+        with self._lock:
+            touched: set[int] = set()
+            for armed in self._pending_for(module_name, code):
+                try:
+                    touched |= self._arm_in(armed, module_name, code)
+                except TreetapError as exc:
+                    armed.fail(exc)
+            self._arming.rebuild(touched)
+            self._watch_imports()
+            return self._arming.rewritten(code)
+
+    def _pending_for(self, module_name: str, code: CodeType) -> Iterable[ArmedProbe]:
+        for armed in self._probes.values():
+            location = armed.probe.location
+            if armed.state == ProbeState.PENDING and (
+                location.module == module_name or location.matches_file(code.co_filename)
+            ):
+                yield armed
+
+    def _arm_in(self, armed: ArmedProbe, module_name: str, code: CodeType) -> set[int]:
+        assert armed.recorder is not None
+        found = find_in_code(armed.probe.location, module_name, code, armed.recorder.names)
+        armed.state, armed.why = ProbeState.ARMED, ""
+        self._look_again_at.append((time.monotonic() + _LOOK_AGAIN_S[1], armed))
+        return self._arming.add(armed, found.sites, found.text)
+
+

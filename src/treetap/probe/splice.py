@@ -1,0 +1,238 @@
+"""Putting snippets into a function's syntax tree, so that each runs when its line is reached.
+
+A line is *hit* when Python's own LINE event would tell of it: once for each time that a statement
+beginning there is executed, and for the header of a loop once a round, and once more when it ends.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import CodeType
+
+    from treetap.probe.snippet import Snippet
+
+Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.Module | ast.expr
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_COMPREHENSIONS = {
+    "<listcomp>": ast.ListComp,
+    "<setcomp>": ast.SetComp,
+    "<dictcomp>": ast.DictComp,
+    "<genexpr>": ast.GeneratorExp,
+}
+
+
+class Placement(NamedTuple):
+    """A snippet and the line in front of which it goes."""
+
+    line: int
+    snippet: Snippet
+
+
+def scope_of(tree: ast.Module, code: CodeType) -> Scope | None:
+    """The node that compiles to ``code``; ``None`` if there is none or more than one."""
+    found = [node for node in ast.walk(tree) if _compiles_to(node, code)]
+    return found[0] if len(found) == 1 else None  # type: ignore[return-value]
+
+
+def splice(scope: Scope, placements: Iterable[Placement]) -> bool:
+    """Change ``scope`` so that each snippet runs at its line; ``False`` if one can't stand there."""
+    is_placed = True
+    for line, snippet in placements:
+        is_placed &= _splice_one(scope, line, snippet)
+    return is_placed
+
+
+def _compiles_to(node: ast.AST, code: CodeType) -> bool:
+    if isinstance(node, ast.Module):
+        return code.co_name == "<module>"
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        return node.name == code.co_name and first == code.co_firstlineno
+    if isinstance(node, ast.Lambda):
+        return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno and _spans(node.body, code)
+    if isinstance(node, _COMPREHENSIONS.get(code.co_name, ())):
+        return node.lineno == code.co_firstlineno
+    return False
+
+
+def _spans(body: ast.expr, code: CodeType) -> bool:
+    """Whether the code's own instructions stand where the body of this lambda stands."""
+    for line, _end_line, column, _end_column in code.co_positions():
+        if line and column is not None and (line, column) >= (body.lineno, body.col_offset):
+            return (line, column) <= (body.end_lineno or line, body.end_col_offset or column)
+    return False
+
+
+def _splice_one(scope: Scope, line: int, snippet: Snippet) -> bool:
+    if isinstance(scope, ast.Lambda):
+        scope.body = _wrapped(scope.body, line, snippet)
+        return True
+    if isinstance(scope, ast.ListComp | ast.SetComp | ast.GeneratorExp):
+        scope.elt = _wrapped(scope.elt, line, snippet)
+        return True
+    if isinstance(scope, ast.DictComp):
+        scope.key = _wrapped(scope.key, line, snippet)
+        return True
+    if not isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast.ClassDef):
+        return False
+    if line < _first_line(scope):
+        _insert(scope.body, _entry_index(scope), line, snippet)
+        return True
+    for block in _blocks(scope):
+        for index, statement in enumerate(block):
+            if _begins(statement, line):
+                _insert_at_statement(block, index, line, snippet)
+                return True
+    return _splice_clause(scope, line, snippet) or _splice_spanning(scope, line, snippet)
+
+
+def _splice_clause(scope: ast.AST, line: int, snippet: Snippet) -> bool:
+    """The line of an ``except``: its type is asked for each time that the handler is tried."""
+    for node in _own_nodes(scope):
+        if isinstance(node, ast.ExceptHandler) and node.lineno == line and node.type is not None:
+            node.type = _wrapped(node.type, line, snippet)
+            return True
+        if isinstance(node, ast.match_case) and node.pattern.lineno == line:
+            # No expression and no statement runs before the pattern is tried.
+            return False
+    return False
+
+
+def _splice_spanning(scope: ast.AST, line: int, snippet: Snippet) -> bool:
+    """A line in the middle of a statement: the innermost one that has it."""
+    found: tuple[list[ast.stmt], int] | None = None
+    for block in _blocks(scope):
+        for index, statement in enumerate(block):
+            if statement.lineno < line <= _header_end(statement) and not hasattr(statement, "is_ours"):
+                found = (block, index)
+    if found is None:
+        return False
+    _insert_at_statement(*found, line, snippet)
+    return True
+
+
+def _insert_at_statement(block: list[ast.stmt], index: int, line: int, snippet: Snippet) -> None:
+    statement = block[index]
+    if isinstance(statement, _LOOPS) and not _is_endless(statement):
+        _insert_at_rounds(statement, line, snippet)
+    _insert(block, index, line, snippet)
+
+
+def _insert_at_rounds(loop: ast.For | ast.AsyncFor | ast.While, line: int, snippet: Snippet) -> None:
+    """Where control goes back to the header: at the body's end, and before each ``continue``."""
+    continues = [
+        (block, index)
+        for block in _loop_blocks(loop.body)
+        for index, statement in enumerate(block)
+        if isinstance(statement, ast.Continue)
+    ]
+    for block, index in reversed(continues):
+        _insert(block, index, line, snippet)
+    _insert(loop.body, len(loop.body), line, snippet)
+
+
+def _is_endless(loop: ast.stmt) -> bool:
+    """``while True`` has no test to come back to: its header is reached once."""
+    return isinstance(loop, ast.While) and isinstance(loop.test, ast.Constant) and bool(loop.test.value)
+
+
+def _insert(block: list[ast.stmt], index: int, line: int, snippet: Snippet) -> None:
+    statements = snippet.statements()
+    for statement in statements:
+        _locate(statement, line)
+        statement.is_ours = True  # type: ignore[attr-defined]
+    block[index:index] = statements
+
+
+def _wrapped(value: ast.expr, line: int, snippet: Snippet) -> ast.expr:
+    """``(snippet, value)[1]``: the snippet runs first, and the value is what it was."""
+    call = snippet.expression()
+    _locate(call, line)
+    pair = ast.Tuple([call, value], ast.Load())
+    wrapped = ast.Subscript(pair, ast.Constant(1), ast.Load())
+    for node in (pair, wrapped, wrapped.slice):
+        ast.copy_location(node, value)
+    return wrapped
+
+
+def _locate(tree: ast.AST, line: int) -> None:
+    """All of the tree stands on ``line``, so that tracebacks and coverage see nothing new."""
+    for node in ast.walk(tree):
+        if "lineno" in node._attributes:
+            node.lineno = node.end_lineno = line  # type: ignore[attr-defined]
+            node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
+
+
+def _first_line(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast.ClassDef) -> int:
+    return scope.body[0].lineno if scope.body and not isinstance(scope, ast.Module) else 0
+
+
+def _entry_index(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast.ClassDef) -> int:
+    """Behind the docstring, which has to stay the first statement."""
+    first = scope.body[0]
+    is_docstring = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and type(first.value.value) is str
+    )
+    return 1 if is_docstring else 0
+
+
+def _begins(statement: ast.stmt, line: int) -> bool:
+    if hasattr(statement, "is_ours"):
+        return False
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return line in {statement.lineno, *(decorator.lineno for decorator in statement.decorator_list)}
+    return statement.lineno == line
+
+
+def _header_end(statement: ast.stmt) -> int:
+    body = getattr(statement, "body", None) or getattr(statement, "cases", None)
+    if not body:
+        return statement.end_lineno or statement.lineno
+    first = body[0].pattern.lineno if isinstance(body[0], ast.match_case) else body[0].lineno
+    return max(statement.lineno, first - 1)
+
+
+def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    """The statement lists of a scope, outer ones first; not those of scopes inside it."""
+    for _name, field in ast.iter_fields(node):
+        if isinstance(field, list) and field and isinstance(field[0], ast.stmt):
+            yield field
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, _SCOPES):
+            yield from _blocks(child)
+
+
+def _loop_blocks(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    """The statement lists whose ``continue`` belongs to the loop with this body."""
+    yield body
+    for statement in body:
+        if isinstance(statement, _SCOPES):
+            continue
+        if isinstance(statement, _LOOPS):
+            yield from _loop_blocks(statement.orelse)
+        else:
+            yield from (block for block in _inner_blocks(statement))
+
+
+def _inner_blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    for _name, field in ast.iter_fields(node):
+        if isinstance(field, list) and field and isinstance(field[0], ast.stmt):
+            yield from _loop_blocks(field)
+        elif isinstance(field, list):
+            for child in field:
+                if isinstance(child, ast.ExceptHandler | ast.match_case):
+                    yield from _inner_blocks(child)
+
+
+def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(scope):
+        yield child
+        if not isinstance(child, _SCOPES):
+            yield from _own_nodes(child)

@@ -1,0 +1,132 @@
+"""Exchanging the code objects of living functions, and finding those functions.
+
+A function is found by the collector: every function object that holds a code object refers to it,
+whatever dict, decorator, closure or container the function itself hides in. The collector doesn't look
+at what ``gc.freeze()`` has put aside, so functions that the lookup met are remembered as well.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING
+
+from treetap.probe.code import nested_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Swapper:
+    """Which code object stands in for which, and the way back.
+
+    Every stand-in that was ever issued is kept until no function holds it, since a function made from
+    an older one may turn up later.
+    """
+
+    def __init__(self) -> None:
+        self._stand_ins: dict[int, CodeType] = {}
+        self._originals: dict[int, CodeType] = {}
+        self._issued: dict[int, list[CodeType]] = {}
+        self._known: dict[int, list[weakref.ref[FunctionType]]] = {}
+
+    def original(self, code: CodeType) -> CodeType:
+        """What ``code`` stands in for; itself if it is nobody's stand-in."""
+        return self._originals.get(id(code), code)
+
+    def current(self, code: CodeType) -> CodeType:
+        """What stands in for the original ``code`` now; itself if nothing does."""
+        return self._stand_ins.get(id(code), code)
+
+    def issued(self, code: CodeType) -> tuple[CodeType, ...]:
+        """Every stand-in of the original ``code`` that something may still hold."""
+        return tuple(self._issued.get(id(code), ()))
+
+    def give_up(self, codes: Iterable[CodeType]) -> None:
+        """Let the present stand-ins of ``codes`` be the originals from now on."""
+        for code in codes:
+            self._stand_ins.pop(id(code), None)
+            self._forget(code)
+
+    def remember(self, functions: Iterable[FunctionType]) -> None:
+        """Functions that the collector may not show."""
+        for function in functions:
+            references = self._known.setdefault(id(self.original(function.__code__)), [])
+            if not any(reference() is function for reference in references):
+                references.append(weakref.ref(function))
+
+    def swap(self, wanted: Iterable[tuple[CodeType, CodeType]]) -> int:
+        """For each ``(original, stand-in)``: every function that runs the one runs the other.
+
+        An original as its own stand-in puts things back, by identity.
+
+        Returns:
+            How many functions were changed.
+        """
+        pairs = list(wanted)
+        replaced: dict[int, CodeType] = {}
+        olds: list[CodeType] = []
+        for original, stand_in in pairs:
+            versions = [original, *self._issued.get(id(original), [])]
+            for version in versions:
+                if version is not stand_in:
+                    replaced[id(version)] = stand_in
+                    olds.append(version)
+            self._note(original, stand_in)
+        changed = self._exchange(olds, replaced)
+        for original, stand_in in pairs:
+            if stand_in is original:
+                self._forget(original)
+        return changed
+
+    def _exchange(self, olds: list[CodeType], replaced: dict[int, CodeType]) -> int:
+        changed = 0
+        holders = [*gc.get_referrers(*olds), *self._known_functions()] if olds else []
+        for holder in holders:
+            if type(holder) is not FunctionType:
+                continue
+            stand_in = replaced.get(id(holder.__code__))
+            if stand_in is not None:
+                holder.__code__ = stand_in
+                changed += 1
+        return changed
+
+    def _known_functions(self) -> list[FunctionType]:
+        found = (reference() for references in self._known.values() for reference in references)
+        return [function for function in found if function is not None]
+
+    def _note(self, original: CodeType, stand_in: CodeType) -> None:
+        if stand_in is original:
+            self._stand_ins.pop(id(original), None)
+            return
+        self._stand_ins[id(original)] = stand_in
+        self._originals[id(stand_in)] = original
+        issued = self._issued.setdefault(id(original), [])
+        issued.append(stand_in)
+        # All but the last few have no function any more; a frame may still run in one of them.
+        for stale in issued[:-8]:
+            if sys.getrefcount(stale) <= 3:
+                issued.remove(stale)
+                self._originals.pop(id(stale), None)
+
+    def _forget(self, original: CodeType) -> None:
+        for version in self._issued.pop(id(original), []):
+            self._originals.pop(id(version), None)
+        self._known.pop(id(original), None)
+
+    def rebuilt(self, code: CodeType) -> CodeType:
+        """``code`` with the stand-ins of all that is nested in it; itself if there are none."""
+        replaced = {}
+        for inner in nested_codes(code):
+            stand_in = self.current(inner)
+            if stand_in is inner:
+                stand_in = self.rebuilt(inner)
+            if stand_in is not inner:
+                replaced[id(inner)] = stand_in
+        if not replaced:
+            return code
+        return code.replace(
+            co_consts=tuple(replaced.get(id(value), value) for value in code.co_consts)
+        )
