@@ -1,0 +1,108 @@
+"""The application: all routes, the guard around them, and errors in their one shape."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from treetap.api import daemon as daemon_routes
+from treetap.api import events, probes, stream
+from treetap.api.answer import error_answer, json_answer
+from treetap.api.guard import Guard
+from treetap.api.openapi import document
+from treetap.errors import DaemonError, TreetapError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from treetap.daemon import Daemon
+
+log = logging.getLogger(__name__)
+
+
+def make_application(
+    daemon: Daemon,
+    *,
+    version: str,
+    stop: Callable[[], None],
+    hosts: tuple[str, ...] = (),
+    heartbeat_s: float = stream.HEARTBEAT_S,
+) -> Starlette:
+    """The ASGI application of a started daemon.
+
+    Args:
+        daemon: What it speaks for.
+        version: Of treetap.
+        stop: Ends the daemon; called for ``POST /api/v2/shutdown``.
+        hosts: Names under which it may be reached, beside loopback's.
+        heartbeat_s: Of the live stream.
+    """
+    return Starlette(
+        routes=[
+            *daemon_routes.routes(daemon, version, stop),
+            *probes.routes(daemon),
+            *stream.routes(daemon, heartbeat_s),
+            *events.routes(daemon),
+            _openapi(version),
+        ],
+        middleware=[
+            Middleware(Guard, token=daemon.token, hosts=hosts, trust_loopback=daemon.trust_loopback)
+        ],
+        exception_handlers={
+            TreetapError: _known_error,
+            HTTPException: _http_error,
+            Exception: _unknown_error,
+        },
+    )
+
+
+def _openapi(version: str) -> Route:
+    async def openapi(_request: Request) -> Response:
+        return json_answer(document(version))
+
+    return Route("/api/v2/openapi.json", openapi, methods=["GET"])
+
+
+async def _known_error(_request: Request, error: Any) -> Response:
+    return error_answer(error)
+
+
+async def _http_error(request: Request, error: Any) -> Response:
+    """Starlette's own: no such path, no such method."""
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        return error_answer(
+            DaemonError(
+                f"{request.url.path} doesn't take {request.method}.",
+                f"It takes {headers.get('Allow', 'other methods')}.",
+                slug="request-method",
+            ),
+            headers,
+        )
+    return error_answer(
+        DaemonError(
+            f"There is no {request.url.path}.",
+            "All paths: /api/v2/openapi.json.",
+            slug="request-path",
+        ),
+        headers,
+    )
+
+
+async def _unknown_error(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_answer(
+        DaemonError(
+            "The daemon failed at this request.",
+            "Its log says why: daemon.log in the home.",
+            slug="request-failed",
+        )
+    )

@@ -1,0 +1,91 @@
+"""Who may speak: a process of this user on this machine, or a holder of the token; no web page.
+
+An ASGI layer around everything, so that no route can forget it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+
+from treetap.api.answer import error_answer
+from treetap.errors import DaemonError
+from treetap.link import auth, browser
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+#: Says only what anybody who can reach the port may know.
+OPEN_PATHS = frozenset({"/health"})
+
+
+class Guard:
+    """Args:
+    app: What is guarded.
+    token: Of the daemon; ``""`` if it has none.
+    hosts: Names under which the daemon is reached, beside loopback's.
+    trust_loopback: Trust a loopback peer whose user can't be known.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, token: str, hosts: tuple[str, ...] = (), trust_loopback: bool = True
+    ) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = hosts
+        self._trust_loopback = trust_loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        complaint = self._complaint(scope)
+        if complaint is None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await error_answer(complaint, _headers_of(complaint))(scope, receive, send)
+
+    def _complaint(self, scope: Scope) -> DaemonError | None:
+        headers = Headers(scope=scope)
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or not browser.is_host_allowed(hosts[0], self._hosts):
+            return DaemonError(
+                f"This daemon is not known as {', '.join(hosts)[:200]!r}.",
+                "Reach it by its loopback address, or start it with --allow-host NAME.",
+                slug="request-host",
+            )
+        own = f"{scope.get('scheme', 'http')}://{hosts[0]}"
+        if not all(browser.is_origin_allowed(origin, (own,)) for origin in origins):
+            return DaemonError(
+                f"A web page of {origins[0][:200]} may not speak to this daemon.",
+                "Only its own page may.",
+                slug="request-origin",
+            )
+        if scope["path"] in OPEN_PATHS or self._is_trusted(scope, headers):
+            return None
+        return DaemonError(
+            "This daemon is another user's.",
+            "Give its token: the header Authorization: Bearer TOKEN, or TREETAP_TOKEN.",
+            slug="request-stranger",
+        )
+
+    def _is_trusted(self, scope: Scope, headers: Headers) -> bool:
+        given = headers.get("authorization", "")
+        scheme, _, credentials = given.partition(" ")
+        if scheme.lower() == "bearer" and auth.compare(self._token, credentials.strip()):
+            return True
+        peer, own = scope.get("client"), scope.get("server")
+        if not peer or not own:
+            return False
+        uid = auth.tcp_peer_uid(tuple(peer), tuple(own))
+        standing = auth.standing(
+            uid, is_loopback=auth.is_loopback(str(peer[0])), trust_loopback=self._trust_loopback
+        )
+        return standing in (auth.SAME_USER, auth.LOOPBACK)
+
+
+def _headers_of(complaint: DaemonError) -> dict[str, str]:
+    return {"www-authenticate": "Bearer"} if complaint.slug == "request-stranger" else {}

@@ -1,0 +1,1 @@
+"""The daemon as a process: ``python -m treetap.app run``. Its composition root."""

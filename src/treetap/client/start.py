@@ -1,0 +1,132 @@
+"""Finds the daemon of a home, and starts one where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from treetap.errors import DaemonError
+
+#: How long a daemon may take to start, in seconds.
+START_TIMEOUT_S = 10.0
+#: Its exit code when another runs already (``treetap.app.__main__``).
+_RUNNING = 3
+
+
+def find_daemon(home: str | Path) -> str | None:
+    """The URL of the daemon that serves this home; ``None`` if there is none."""
+    try:
+        content = json.loads((Path(home) / "run" / "daemon.json").read_bytes())
+        url, pid = str(content["url"]), int(content["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    try:
+        answer = httpx.get(f"{url}/health", timeout=2.0, trust_env=False)
+        # Its file may have outlived it, and another daemon may have its port.
+        return url if answer.json()["treetap"]["pid"] == pid else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+
+
+def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None = None) -> str:
+    """The URL of the daemon of this home, which is started if it doesn't run.
+
+    Two callers at once end with one daemon: the second to start finds the home locked, and
+    both wait for the first.
+
+    Args:
+        home: Directory of the daemon.
+        host: Address to bind, if one is started; ``None`` for the configured one.
+        port: Of the API, likewise; 0 for any.
+
+    Raises:
+        DaemonError: It could not start (slug of its own reason), or is not up in
+            10 s (slug ``daemon-slow``).
+    """
+    url = find_daemon(home)
+    if url is not None:
+        return url
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    process = start_daemon(home, host=host, port=port)
+    while time.monotonic() < deadline_s:
+        url = find_daemon(home)
+        if url is not None:
+            return url
+        code = process.poll()
+        if code is not None and code != _RUNNING:
+            raise _failed(Path(home), code)
+        if code == _RUNNING:
+            # That one may be about to end: then nobody is left to wait for.
+            time.sleep(0.1)
+            process = start_daemon(home, host=host, port=port)
+        time.sleep(0.02)
+    raise DaemonError(
+        f"The daemon is not up after {START_TIMEOUT_S:g} s.",
+        f"Its log is {Path(home) / 'daemon.log'}.",
+        slug="daemon-slow",
+    )
+
+
+def start_daemon(
+    home: str | Path, *, host: str | None = None, port: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a daemon that outlives us: a session of its own, nothing of ours inherited."""
+    home = Path(home).absolute()
+    (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "treetap.app", "run", "--home", str(home)]
+    if host is not None:
+        command += ["--host", host]
+    if port is not None:
+        command += ["--port", str(port)]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    descriptor = os.open(_start_log(home), flags, 0o600)
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd="/",
+            start_new_session=True,
+            close_fds=True,
+            env=_environment(),
+        )
+    finally:
+        os.close(descriptor)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but for what would make the daemon a node of the tree that it was started from."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("TREETAP_TREE", "TREETAP_PARENT", "PYTHONBREAKPOINT")
+    }
+
+
+def _start_log(home: Path) -> Path:
+    return home / "run" / "daemon.err"
+
+
+def _failed(home: Path, code: int) -> DaemonError:
+    try:
+        said = _start_log(home).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        said = ""
+    last = said.splitlines()[-1] if said else ""
+    what, slug = last, "daemon-start"
+    # It says its errors on one line, which ends in "[slug]".
+    if last.endswith("]") and "[" in last:
+        what, _, name = last[:-1].rpartition(" [")
+        slug = name
+    return DaemonError(
+        f"The daemon could not start (exit code {code}). {what}".rstrip(),
+        f"Its log is {home / 'daemon.log'}.",
+        slug=slug,
+    )

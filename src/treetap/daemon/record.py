@@ -1,0 +1,67 @@
+"""A probe as the daemon keeps it: the probe itself, and what only the daemon needs to know."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from treetap.model.probe import Probe
+from treetap.wire.message import probe_from_dict, probe_to_dict
+
+
+class ProbeRecord(NamedTuple):
+    """Attributes:
+    number: In the store; the probe's id is ``"p"`` and this number.
+    probe: What the nodes get.
+    created_at_s: Unix time.
+    ttl_s: What was asked for; 0 for never. An enabled probe lives for this long again.
+    """
+
+    number: int
+    probe: Probe
+    created_at_s: float
+    ttl_s: float
+
+    @property
+    def width(self) -> int:
+        """How many values a row has after its time."""
+        return len(self.probe.expressions) + self.probe.snapshot
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of a row's values, in order."""
+        if self.probe.snapshot:
+            return (*self.probe.expressions, "snapshot")
+        return self.probe.expressions
+
+    def is_wanted(self, now_s: float) -> bool:
+        """Whether nodes shall have it."""
+        return self.probe.is_enabled and not self.is_expired(now_s)
+
+    def is_expired(self, now_s: float) -> bool:
+        return 0 < self.probe.expires_at_s <= now_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the store keeps; ``record_from_dict`` is the inverse."""
+        return {
+            **probe_to_dict(self.probe),
+            "created_at_s": self.created_at_s,
+            "ttl_s": self.ttl_s,
+        }
+
+
+def record_from_dict(number: int, fields: dict[str, Any]) -> ProbeRecord:
+    """Raises ``ProbeError`` if a foreign hand has been at the store."""
+    return ProbeRecord(
+        number,
+        probe_from_dict(fields),
+        float(fields.get("created_at_s", 0)),
+        float(fields.get("ttl_s", 0)),
+    )
+
+
+def number_of(probe_id: str) -> int:
+    """7 for ``"p7"``; 0 for what is no probe's id."""
+    digits = probe_id[1:]
+    if probe_id[:1] != "p" or not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+        return 0
+    return int(digits)

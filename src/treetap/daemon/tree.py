@@ -1,0 +1,67 @@
+"""Which trees are awake: a process that starts in one of them is awake from the beginning."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+class Trees:
+    """The ids of the trees that were woken. Those whose root is dead are dropped."""
+
+    def __init__(self, awake: list[str]) -> None:
+        self._awake = dict.fromkeys(awake)
+        self.prune()
+
+    @property
+    def awake(self) -> list[str]:
+        return list(self._awake)
+
+    def set(self, tree: str, *, awake: bool) -> bool:
+        """Whether that is news."""
+        if awake == (tree in self._awake):
+            return False
+        if awake:
+            self._awake[tree] = None
+        else:
+            del self._awake[tree]
+        return True
+
+    def prune(self) -> bool:
+        """Drop the trees whose root is dead; whether there were any."""
+        dead = [tree for tree in self._awake if not is_alive(tree)]
+        for tree in dead:
+            del self._awake[tree]
+        return bool(dead)
+
+
+def root_pid(tree: str) -> int:
+    """The process id in a tree's id ``PID-STARTHEX``; 0 for what is none."""
+    pid = tree.partition("-")[0]
+    return int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 10 else 0
+
+
+def is_alive(tree: str) -> bool:
+    """Whether the tree's root runs on this machine. A recycled pid is not taken for it."""
+    pid = root_pid(tree)
+    if not pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return not sys.platform.startswith("linux") or _has_started_at(pid, tree.partition("-")[2])
+
+
+def _has_started_at(pid: int, start_hex: str) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        wanted = int(start_hex, 16)
+    except (OSError, ValueError):
+        return False
+    # The second field is the program's name, which may hold anything, a parenthesis too.
+    fields = stat.rpartition(b")")[2].split()
+    return fields[0] not in (b"Z", b"X") and int(fields[19]) == wanted

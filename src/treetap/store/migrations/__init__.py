@@ -1,0 +1,1 @@
+"""Alembic's folder: what turns the tables of one version into those of the next."""
