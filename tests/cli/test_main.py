@@ -86,7 +86,7 @@ def test_a_reader_that_goes_away_is_no_complaint(home):
 @pytest.mark.parametrize("module", ["rich", "httpx", "treetap.client", "sqlalchemy", "asyncio"])
 def test_help_and_run_load_nothing_heavy(module):
     program = (
-        "import sys; from treetap.cli.__main__ import run; run(['--help']); "
+        "import sys; from treetap.cli.__main__ import execute; execute(['--help']); "
         f"sys.stderr.write(str({module!r} in sys.modules))"
     )
     done = subprocess.run(

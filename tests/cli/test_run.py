@@ -137,3 +137,56 @@ def test_a_tree_in_a_tree_is_a_tree_of_its_own(home):
     pid = done.stdout.partition("-")[0]
     assert pid.isdigit()
     assert pid != "1"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--", "prog", "-x"],
+        ["prog", "--name", "its own"],
+        ["--name", "n", "--awake", "--", "prog"],
+        ["--name=n", "--probe=a.py:1 x", "prog", "--", "y"],
+        ["--probe", "a.py:1", "x", "--probe", "b.py:2 y z", "--", "prog", "--awake"],
+    ],
+)
+def test_the_quick_reader_and_typer_read_the_same(arguments, monkeypatch):
+    import typer
+
+    from treetap.cli import run_command
+
+    read = []
+    command = typer.Typer()
+    command.command(
+        cls=run_command.RunCommand, context_settings={"allow_interspersed_args": False}
+    )(_recording(read))
+    command(list(arguments), standalone_mode=False)
+    assert [run.read(list(arguments))] == read
+
+
+def _recording(read):
+    from typing import Annotated
+
+    import typer
+
+    def record(
+        command: list[str],
+        name: str = "",
+        awake: Annotated[bool, typer.Option("--awake")] = False,
+        probe: list[str] | None = None,
+    ) -> None:
+        read.append(run.Asked(command, name, awake, tuple(probe or ())))
+
+    record.__annotations__ = {
+        "command": list[str],
+        "name": str,
+        "awake": Annotated[bool, typer.Option("--awake")],
+        "probe": list[str] | None,
+    }
+    return record
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--"], ["--help"], ["--bogus", "x"], ["--name"], ["--awake=x", "p"]]
+)
+def test_what_the_quick_reader_does_not_know_is_left_to_typer(arguments):
+    assert run.read(arguments) is None

@@ -3,7 +3,6 @@ from __future__ import annotations
 import time
 
 import pytest
-import typer
 
 from treetap.cli import spec
 
@@ -19,7 +18,7 @@ def test_a_duration_is_read(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "soon", "10 m", "-5s", "5x", "m", "1h 30m"])
 def test_what_is_no_duration_is_refused_with_examples(text):
-    with pytest.raises(typer.BadParameter, match="1h30m"):
+    with pytest.raises(spec.UsageError, match="1h30m"):
         spec.duration_s(text)
 
 
@@ -43,7 +42,7 @@ def test_a_time_of_day_is_today():
 
 @pytest.mark.parametrize("text", ["yesterday", "25:99", "", "2026-13-01"])
 def test_what_is_no_moment_is_refused(text):
-    with pytest.raises(typer.BadParameter, match="point in time"):
+    with pytest.raises(spec.UsageError, match="point in time"):
         spec.moment_ns(text)
 
 
@@ -68,5 +67,5 @@ def test_a_probe_in_one_text_is_split(text, location, expressions):
 
 @pytest.mark.parametrize("text", ["", "   ", "app.py:42 f(a", "app.py:42 'x"])
 def test_a_probe_that_can_not_be_split_is_refused(text):
-    with pytest.raises(typer.BadParameter):
+    with pytest.raises(spec.UsageError):
         spec.split_probe(text)

@@ -16,7 +16,7 @@ from treetap.cli import (
     probe,
     probe_add,
     ps,
-    run,
+    run_command,
     status,
     tail,
     wake,
@@ -98,8 +98,10 @@ def top(
 
 
 app.command(
-    epilog=run.EPILOG, cls=run.RunCommand, context_settings={"allow_interspersed_args": False}
-)(run.run)
+    epilog=run_command.EPILOG,
+    cls=run_command.RunCommand,
+    context_settings={"allow_interspersed_args": False},
+)(run_command.run)
 app.command(epilog=ps.EPILOG)(ps.ps)
 app.add_typer(probes, name="probe")
 app.command(epilog=tail.EPILOG)(tail.tail)

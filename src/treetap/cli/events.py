@@ -38,9 +38,8 @@ def events(
     ] = "",
     until: Annotated[str, typer.Option(metavar="WHEN", help="The same.")] = "",
     where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="EXPR<OP>VALUE", help="With = != < <= > >=; repeatable."),
-    ] = None,
+        str, typer.Option(metavar="EXPR<OP>VALUE", help="With == != < <= > >= or ~ (contains).")
+    ] = "",
     limit: Annotated[
         int, typer.Option(metavar="N", min=0, help="At most N, the newest; 0: all.")
     ] = 100,

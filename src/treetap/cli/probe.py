@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from treetap.cli import outcome, screen, session
+from treetap.cli import outcome, screen, session, spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def remove(
 ) -> None:
     """Remove probes; their events stay."""
     if every == bool(probe):
-        raise typer.BadParameter("Name the probes, or say --all.")
+        raise spec.UsageError("Name the probes, or say --all.")
 
     def removed(client: Any) -> list[str]:
         names = [each["id"] for each in client.probes()] if every else list(probe or ())

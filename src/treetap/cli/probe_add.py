@@ -45,7 +45,7 @@ def _mode(
     if throttle is not None:
         chosen.append(("throttle", throttle))
     if len(chosen) > 1:
-        raise typer.BadParameter("Give only one of --sample, --every, --first and --throttle.")
+        raise spec.UsageError("Give only one of --sample, --every, --first and --throttle.")
     return chosen[0] if chosen else ("stream", 0)
 
 

@@ -2,6 +2,9 @@
 
 This process becomes the program (``exec``), so its pid, its terminal, its signals and its exit
 code are the program's own: there is nobody between it and its parent who could get them wrong.
+
+What this module needs before the ``exec`` is what the user waits for, so it does without typer;
+``run_command`` has the signature, and the help.
 """
 
 from __future__ import annotations
@@ -9,42 +12,48 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-import typer
-from typer.core import TyperCommand
-
-from treetap.cli import exitcode, screen, session, spec
+from treetap.cli import exitcode, session, spec
 
 if TYPE_CHECKING:
     from treetap.config.settings import Settings
 
-EPILOG = """\b
-Examples:
-  treetap run -- python -m http.server 8000
-  treetap run --name shop -- gunicorn shop:app --workers 4
-  treetap run --probe 'shop.py:42 order.total len(items)' -- python shop.py
-  treetap run --probe shop.py:42 order.total 'len(items)' -- python shop.py
 
-\b
-A --probe is one quoted text: the location, then the expressions, separated by blanks. Blanks in
-brackets or quotes don't separate; another expression with blanks is quoted as a whole: "a + b".
-If it holds only the location, the words after it, up to the next option or to --, are its
-expressions, one a word.
-"""
+class Asked(NamedTuple):
+    """A command line of ``treetap run``, read."""
+
+    command: list[str]
+    name: str = ""
+    awake: bool = False
+    probes: tuple[str, ...] = ()
 
 
-class RunCommand(TyperCommand):
-    """Gathers the words behind a ``--probe LOCATION`` before the options are read."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, gather_probes(args))
+def read(arguments: list[str]) -> Asked | None:
+    """Read a plain command line; ``None`` if it takes typer to read it, or to refuse it."""
+    words = gather_probes(arguments)
+    name, awake, probes = "", False, []
+    while words and words[0].startswith("-"):
+        option, equals, value = words.pop(0).partition("=")
+        if option == "--" and not equals:
+            break
+        if option == "--awake" and not equals:
+            awake = True
+            continue
+        if option not in ("--name", "--probe") or not (equals or words):
+            return None
+        value = value if equals else words.pop(0)
+        if option == "--name":
+            name = value
+        else:
+            probes.append(value)
+    return Asked(words, name, awake, tuple(probes)) if words else None
 
 
 def gather_probes(arguments: list[str]) -> list[str]:
     """Join ``--probe LOCATION EXPR EXPR`` before ``--`` into one value."""
     if "--" not in arguments:
-        return arguments
+        return list(arguments)
     end = arguments.index("--")
     gathered: list[str] = []
     words = iter(range(end))
@@ -52,50 +61,30 @@ def gather_probes(arguments: list[str]) -> list[str]:
         gathered.append(arguments[index])
         if arguments[index] != "--probe" or index + 1 >= end:
             continue
-        location = arguments[next(words)]
-        parts = [location]
-        if not spec.is_whole_probe(location):
-            while index + len(parts) + 1 < end and not _is_option(
-                arguments[index + len(parts) + 1]
-            ):
-                parts.append(arguments[next(words)])
+        parts = [arguments[next(words)]]
+        if not spec.is_whole_probe(parts[0]):
+            # As long as there are words, and none is an option.
+            for word in arguments[index + 2 : end]:
+                if word.startswith("-"):
+                    break
+                parts.append(word)
+                next(words)
         gathered.append(spec.SEPARATOR.join(parts))
     return gathered + arguments[end:]
 
 
-def _is_option(word: str) -> bool:
-    return word.startswith("-")
+def launch(asked: Asked) -> int:
+    """Become the command; the exit code if that can't be.
 
-
-def run(
-    command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND", help="The program and its arguments.")
-    ],
-    name: Annotated[
-        str, typer.Option(metavar="NAME", help="Name of the nodes; default: what runs in each.")
-    ] = "",
-    awake: Annotated[
-        bool, typer.Option("--awake", help="Wake every process as it starts.")
-    ] = False,
-    probe: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="'LOCATION EXPR...'", help="A probe from the first line on; implies --awake."
-        ),
-    ] = None,
-) -> None:
-    """Run a program as a tapped tree, asleep.
-
-    Every Python process of it, at any depth, becomes a node that 'treetap ps' shows and 'treetap
-    probe add' wakes. Nothing of the program changes: its pid, terminal, signals and exit code are
-    its own. Not found is 127, not executable 126.
+    Raises:
+        TreetapError: A setting, a probe or the daemon prevents it.
     """
     settings = session.settings()
-    probes = [spec.split_probe(text) for text in probe or ()]
-    environment = tree_environment(settings, name)
-    if awake or probes:
+    probes = [spec.split_probe(text) for text in asked.probes]
+    environment = tree_environment(settings, asked.name)
+    if asked.awake or probes:
         register(settings, environment["TREETAP_TREE"], probes)
-    become(command, environment)
+    return become(asked.command, environment)
 
 
 def tree_environment(settings: Settings, name: str) -> dict[str, str]:
@@ -119,8 +108,8 @@ def register(settings: Settings, tree: str, probes: list[tuple[str, list[str]]])
         client.close()
 
 
-def become(command: list[str], environment: dict[str, str]) -> None:
-    """Replace this process by ``command``; returns only by raising ``typer.Exit``."""
+def become(command: list[str], environment: dict[str, str]) -> int:
+    """Replace this process by ``command``; the exit code if that can't be."""
     sys.stdout.flush()
     sys.stderr.flush()
     # Python ignores these; the program would inherit that, and `… | head` would never end it.
@@ -129,9 +118,10 @@ def become(command: list[str], environment: dict[str, str]) -> None:
     try:
         os.execvpe(command[0], command, environment)  # noqa: S606 - what run is for
     except (FileNotFoundError, NotADirectoryError):
-        screen.complain(f"treetap run: {command[0]}: command not found. Check its name and PATH.")
-        code = exitcode.NOT_FOUND
+        sys.stderr.write(
+            f"treetap run: {command[0]}: command not found. Check its name and PATH.\n"
+        )
+        return exitcode.NOT_FOUND
     except OSError as exc:
-        screen.complain(f"treetap run: {command[0]}: can't be executed: {exc.strerror}.")
-        code = exitcode.NOT_EXECUTABLE
-    raise typer.Exit(code)
+        sys.stderr.write(f"treetap run: {command[0]}: can't be executed: {exc.strerror}.\n")
+        return exitcode.NOT_EXECUTABLE

@@ -1,0 +1,111 @@
+"""What a probe that can't be armed says, through the command."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.conftest import wait_until
+from tests.scenario.conftest import Machine
+
+PROGRAM = """
+import first.shop
+import second.shop
+import time
+
+print("running")
+while True:
+    time.sleep(0.05)
+"""
+SHOP = """
+def add(price, total):
+    # nothing here
+    total += price
+    return total
+"""
+
+
+@pytest.fixture
+def running(machine: Machine) -> Machine:
+    for package in ("first", "second"):
+        machine.program(f"{package}/__init__.py", "")
+        machine.program(f"{package}/shop.py", SHOP)
+    program = machine.program("main.py", PROGRAM)
+    process = machine.start("run", "--", sys.executable, str(program))
+    assert process.stdout.readline() == "running\n"
+    machine.wait_for_node(process.pid)
+    return machine
+
+
+def test_a_line_without_code_is_an_error_with_the_nearest_lines(running: Machine):
+    done = running.treetap("probe", "add", "first/shop.py:2", "price")
+    assert done.returncode == 1
+    assert "[location-no-code]" in done.stdout
+    assert "total += price" in done.stdout
+    assert done.stderr.count("\n") == 1
+    assert "[probe-hopeless]" in done.stderr
+    assert running.objects("probe", "list", "--json") == []
+
+
+def test_an_ambiguous_file_is_an_error_with_the_candidates(running: Machine):
+    done = running.treetap("probe", "add", "shop.py:3", "price")
+    assert done.returncode == 1
+    assert "first/shop.py" in done.stdout
+    assert "second/shop.py" in done.stdout
+
+
+def test_a_module_that_is_not_imported_is_pending_and_no_failure(running: Machine):
+    done = running.treetap("probe", "add", "not_yet.imported:function", "x")
+    assert done.returncode == 0
+    assert "pending" in done.stdout
+
+
+def test_what_is_no_location_is_a_usage_error(running: Machine):
+    done = running.treetap("probe", "add", "shop.py", "price")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "[location-syntax]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("expression", "slug"),
+    [("price +", "expression-syntax"), ("open('x')", "expression-unsafe"), ("self.password", "expression-secret")],
+)  # fmt: skip
+def test_an_expression_that_is_refused_says_why_in_one_line(
+    running: Machine, expression: str, slug: str
+):
+    done = running.treetap("probe", "add", "first/shop.py:3", expression)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"[{slug}]" in done.stderr
+
+
+def test_a_probe_for_a_name_that_nobody_has_waits_for_one(running: Machine):
+    done = running.treetap("probe", "add", "first/shop.py:3", "price", "--node", "nobody")
+    assert done.returncode == 0
+    assert "no live node yet" in done.stdout
+
+
+def test_a_probe_can_be_shown_switched_and_removed(running: Machine):
+    added = running.done(
+        "probe", "add", "first/shop.py:3", "price", "total", "--name", "sum", "--for", "10m"
+    )
+    assert "first/shop.py:3 add" in added
+    shown = running.done("probe", "show", "sum")
+    assert "price, total" in shown
+    assert "armed" in shown
+    assert running.done("probe", "disable", "sum") == "sum disabled\n"
+    assert "disabled" in running.done("probe", "list")
+    assert running.done("probe", "enable", "sum") == "sum enabled\n"
+    wait_until(lambda: "armed" in running.done("probe", "list"))
+    assert running.done("probe", "remove", "sum") == "sum removed\n"
+    gone = running.treetap("probe", "show", "sum")
+    assert gone.returncode == 4
+    assert gone.stderr.count("\n") == 1
+
+
+def test_a_node_that_nobody_has_can_not_be_woken(running: Machine):
+    done = running.treetap("wake", "nobody")
+    assert done.returncode == 4
+    assert "main.py" in done.stderr
