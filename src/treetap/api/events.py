@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from treetap.daemon import Daemon
+    from treetap.store.event import Comparison
 
 _DEFAULT_LIMIT = 100
 #: Numbers below are seconds since the epoch, from here on nanoseconds.
@@ -63,7 +64,7 @@ def event_filter(daemon: Daemon, query: Mapping[str, str]) -> EventFilter:
     """
     probe, where = query.get("probe"), query.get("where")
     numbers = daemon.registry.numbers_of(probe) if probe else None
-    comparisons = ()
+    comparisons: tuple[Comparison, ...] = ()
     if where:
         comparisons = parse_where(
             where,

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         run(parse_arguments(arguments))
     except TreetapError as exc:
-        print(exc.line, file=sys.stderr)
+        sys.stderr.write(f"{exc.line}\n")
         return RUNNING if exc.slug == "daemon-running" else FAILED
     return 0
 

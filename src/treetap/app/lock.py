@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from treetap.errors import DaemonError
 
@@ -24,7 +24,7 @@ class HomeLock:
         self._run_dir = run_dir
         self._descriptor = -1
 
-    def __enter__(self) -> HomeLock:
+    def __enter__(self) -> Self:
         self._run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._run_dir.chmod(0o700)
         path = self._run_dir / "daemon.lock"

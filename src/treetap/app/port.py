@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def holder(port: int) -> str:
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             for descriptor in (directory / "fd").iterdir():
-                if os.readlink(descriptor) in links:
+                if str(descriptor.readlink()) in links:
                     command = (directory / "cmdline").read_bytes().replace(b"\0", b" ")
                     return f"{directory.name} ({command.decode(errors='replace').strip():.80})"
         except OSError:

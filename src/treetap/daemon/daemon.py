@@ -224,7 +224,9 @@ class Daemon:
         while True:
             await asyncio.sleep(_SWEEP_S)
             try:
-                while await asyncio.wrap_future(self.store.sweep()):
+                has_more = True
+                while has_more:
+                    has_more = await asyncio.wrap_future(self.store.sweep())
                     # Batches that came meanwhile go first.
                     await asyncio.sleep(0.02)
             except Exception:

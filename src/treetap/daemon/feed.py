@@ -43,6 +43,9 @@ class FeedFilter(NamedTuple):
         )
 
 
+EVERYTHING = FeedFilter()
+
+
 class About(NamedTuple):
     """What a happening is about; ``None`` where that says nothing (a probe is in no tree)."""
 
@@ -141,7 +144,7 @@ class Feed:
         self._is_closed = False
 
     def listen(
-        self, wanted: FeedFilter = FeedFilter(), *, max_rows: int = MAX_WAITING_ROWS
+        self, wanted: FeedFilter = EVERYTHING, *, max_rows: int = MAX_WAITING_ROWS
     ) -> Listener:
         listener = Listener(self, wanted, max_rows)
         self._listeners.add(listener)

@@ -125,14 +125,16 @@ class LinkSession(asyncio.Protocol):
         start, end = 0, len(received)
         # Paused while there is a greeting: the answer to the hello comes first.
         while end - start >= frame.HEADER_BYTES and not self._greeting:
-            size = frame.payload_bytes(received[start : start + frame.HEADER_BYTES])
+            size = frame.payload_bytes(bytes(received[start : start + frame.HEADER_BYTES]))
             if self._entry is None and size > _MAX_HELLO_BYTES:
                 raise LinkError(f"A hello of {size} bytes is none.", slug="link-frame")
             body = start + frame.HEADER_BYTES
             if end - body < size:
                 break
             start = body + size
-            self._take(codec.decode(received[body:start]), size)
+            # One copy, and no view that would keep the buffer from being cut below.
+            payload = bytes(memoryview(received)[body:start])
+            self._take(codec.decode(payload), size)
             if self._transport is None or self._transport.is_closing():
                 break
         del received[:start]

@@ -21,7 +21,7 @@ class EventBatch(NamedTuple):
     probe: int
     node: int
     first_number: int
-    rows: list[list[Any]]
+    rows: list[Any]
     size_bytes: int
 
 
@@ -52,13 +52,13 @@ class Comparison(NamedTuple):
 
     Attributes:
         probe: Number of the probe.
-        index: Which of its expressions, from 0.
+        position: Which of its expressions, from 0.
         operator: One of ``== != < <= > >= ~``; ``~`` is "contains".
         value: ``None``, a bool, a number or a text.
     """
 
     probe: int
-    index: int
+    position: int
     operator: str
     value: Any
 

@@ -31,6 +31,10 @@ class Retention(NamedTuple):
     max_bytes: int = 1024**3
 
 
+#: Seven days, one GiB.
+DEFAULT_RETENTION = Retention()
+
+
 class Sweep:
     """One pass, step by step: each call of ``step`` is a transaction of its own."""
 

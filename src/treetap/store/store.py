@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec.json
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from treetap.errors import StoreError
 from treetap.store import database, query, schema
 from treetap.store.event import EventBatch, EventFilter, EventPage, LossRow
-from treetap.store.retention import Retention, Sweep, event_count
+from treetap.store.retention import DEFAULT_RETENTION, Retention, Sweep, event_count
 from treetap.store.writer import MAX_QUEUED_ROWS, Writer
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Store:
         self,
         url: str,
         *,
-        retention: Retention = Retention(),
+        retention: Retention = DEFAULT_RETENTION,
         on_loss: Callable[[Sequence[EventBatch], str], None] = lambda batches, reason: None,
     ) -> None:
         self._engine: Engine = database.open_database(url)
@@ -189,7 +190,7 @@ class Store:
         try:
             with self._engine.connect() as connection:
                 return ask(connection)
-        except database.SQLAlchemyError as exc:
+        except SQLAlchemyError as exc:
             raise StoreError(
                 "The database can't be read.",
                 str(getattr(exc, "orig", None) or exc),

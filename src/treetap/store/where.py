@@ -100,7 +100,7 @@ def condition(comparison: Comparison, dialect: str) -> ColumnElement[bool]:
     return and_(
         schema.event.c.probe == comparison.probe,
         schema.event.c.lost == 0,
-        _compare(value(comparison.index), comparison.operator, comparison.value),
+        _compare(value(comparison.position), comparison.operator, comparison.value),
     )
 
 
@@ -128,10 +128,10 @@ def _compare(read: _SqliteValue | _PostgresValue, operator: str, value: Any) -> 
 
 
 class _SqliteValue:
-    """Value number ``index`` of an event, read by SQLite's JSON functions."""
+    """Value number ``position`` of an event, read by SQLite's JSON functions."""
 
-    def __init__(self, index: int) -> None:
-        self._path = f"$[{index}]"
+    def __init__(self, position: int) -> None:
+        self._path = f"$[{position}]"
         self._type = func.json_type(schema.event.c.captured, self._path)
 
     def is_null(self) -> ColumnElement[bool]:
@@ -154,11 +154,11 @@ class _SqliteValue:
 class _PostgresValue:
     """The same by PostgreSQL's."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, position: int) -> None:
         as_json = cast(schema.event.c.captured, JSON)
-        self._text = func.json_extract_path_text(as_json, str(index), type_=Text)
-        self._form = func.json_extract_path_text(as_json, str(index), "v", type_=Text)
-        self._type = func.json_typeof(func.json_extract_path(as_json, str(index)))
+        self._text = func.json_extract_path_text(as_json, str(position), type_=Text)
+        self._form = func.json_extract_path_text(as_json, str(position), "v", type_=Text)
+        self._type = func.json_typeof(func.json_extract_path(as_json, str(position)))
 
     def is_null(self) -> ColumnElement[bool]:
         return func.coalesce(self._type == "null", literal(value=False))

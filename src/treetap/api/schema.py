@@ -1,0 +1,189 @@
+"""The shapes of ``/api/v2`` as JSON schemas; ``openapi`` puts them beside the routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from treetap.model.probe import DEFAULT_TTL_S, MODES, SAFETIES, Limits, Probe, Target
+from treetap.model.status import ProbeState
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+SWITCH: Schema = {"type": "boolean"}
+ANYTHING: Schema = {}
+
+
+def array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def closed(*, optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
+    """An object with these properties and no others; all are there but ``optional``."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def said(schema: Schema, description: str) -> Schema:
+    return {**schema, "description": description}
+
+
+def nullable(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+_MOMENT = said(NUMBER, "Seconds since the epoch.")
+_LINK = closed(unix=TEXT, host=TEXT, port=WHOLE)
+_TARGET = closed(tree=TEXT, name=TEXT, pid=WHOLE)
+_LIMITS = closed(max_depth=WHOLE, max_items=WHOLE, max_chars=WHOLE, max_fields=WHOLE)
+_MODE: Schema = {"type": "string", "enum": list(MODES)}
+_SAFETY: Schema = {"type": "string", "enum": list(SAFETIES)}
+
+_STATUS: dict[str, Schema] = {
+    "probe_id": TEXT,
+    "state": {"type": "string", "enum": [v for k, v in vars(ProbeState).items() if k.isupper()]},
+    "engine": said(TEXT, "injecting, monitoring, tracing, or several joined by +."),
+    "why": TEXT,
+    "sites": array(TEXT),
+    "differs": said(SWITCH, "The file on disk is not the code that runs."),
+    "error": said(array(TEXT), "Slug, what and hint of what keeps it from being armed."),
+    "hits": WHOLE,
+    "recorded": WHOLE,
+    "skipped": {"type": "object", "additionalProperties": WHOLE},
+    "lost": said(WHOLE, "Rows overwritten in the ring of the process."),
+}
+_NODE_OF_EVENT: dict[str, Schema] = {"node": TEXT, "pid": WHOLE, "name": TEXT, "tree": TEXT}
+
+_ASKED: dict[str, Schema] = {
+    "location": said(TEXT, 'shop.py:42, shop.py:"text", or package.module:Class.method.'),
+    "expressions": array(TEXT),
+    "snapshot": said(SWITCH, "Take locals and stack, too."),
+    "condition": TEXT,
+    "mode": _MODE,
+    "rate": said(NUMBER, "The mode's number."),
+    "max_hits": said(WHOLE, "0 for no limit."),
+    "ttl_s": said({**NUMBER, "default": DEFAULT_TTL_S}, "Seconds to live; 0 for ever."),
+    "safety": _SAFETY,
+    "allow_calls": said(SWITCH, "Let strict expressions read properties."),
+    "limits": {**_LIMITS, "required": [], "default": Limits()._asdict()},
+    "budget_percent": said(
+        {**NUMBER, "default": Probe._field_defaults["budget_percent"]},
+        "CPU it may cost, in percent of a core; 0 for no limit.",
+    ),
+    "target": {**_TARGET, "required": [], "default": Target()._asdict()},
+    "name": TEXT,
+    "is_enabled": SWITCH,
+}
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": closed(error=closed(slug=TEXT, what=TEXT, hint=TEXT)),
+    "Health": closed(
+        service={"type": "string", "enum": ["detrix"]},
+        status=TEXT,
+        uptimeSeconds=WHOLE,
+        adapterConnected=SWITCH,
+        advertiseUrl={"type": "null"},
+        treetap=closed(version=TEXT, protocol=WHOLE, pid=WHOLE, link=_LINK),
+    ),
+    "Status": closed(
+        version=TEXT,
+        protocol=WHOLE,
+        pid=WHOLE,
+        url=TEXT,
+        link=_LINK,
+        started_at=_MOMENT,
+        uptime_s=NUMBER,
+        nodes=said(WHOLE, "How many are connected."),
+        probes=WHOLE,
+        listeners=said(WHOLE, "Of the live stream."),
+        rows=said(WHOLE, "Received since the start."),
+        lost_rows=said(WHOLE, "Known to be lost, anywhere on the way."),
+        unplaced_rows=said(WHOLE, "Of probes that this store doesn't know."),
+        store=closed(
+            url=TEXT,
+            size_bytes=WHOLE,
+            events=said(WHOLE, "About so many."),
+            queued_rows=WHOLE,
+            written_rows=WHOLE,
+            max_age_s=NUMBER,
+            max_bytes=WHOLE,
+        ),
+    ),
+    "ProbeStatus": closed(**_STATUS),
+    "Node": closed(
+        id=TEXT,
+        name=TEXT,
+        pid=WHOLE,
+        start_ns=WHOLE,
+        host=TEXT,
+        boot_id=TEXT,
+        tree=TEXT,
+        parent=TEXT,
+        python=TEXT,
+        program=TEXT,
+        state={"type": "string", "enum": ["awake", "gone"]},
+        reason=said(TEXT, "Why it is gone: sleep, exit, lost."),
+        connected_at=_MOMENT,
+        last_seen_at=_MOMENT,
+        probes=array(ref("ProbeStatus")),
+    ),
+    "Tree": closed(id=TEXT, root_pid=WHOLE, awake=SWITCH, nodes=WHOLE),
+    "NewProbe": {**closed(**_ASKED), "required": ["location"]},
+    "ProbeChange": {
+        **closed(
+            **{
+                name: schema
+                for name, schema in _ASKED.items()
+                if name not in ("location", "expressions", "snapshot")
+            }
+        ),
+        "required": [],
+    },
+    "Probe": closed(
+        **{**_ASKED, "target": _TARGET, "limits": _LIMITS},
+        id=TEXT,
+        is_expired=SWITCH,
+        created_at=_MOMENT,
+        expires_at=nullable(_MOMENT),
+        hits=said(WHOLE, "In all nodes since the daemon started."),
+        recorded=WHOLE,
+        lost=said(WHOLE, "Rows that never came or could not be kept."),
+        nodes=array(closed(**_NODE_OF_EVENT, **_STATUS)),
+    ),
+    "Hit": closed(
+        kind={"type": "string", "enum": ["hit"]},
+        id=WHOLE,
+        probe=TEXT,
+        probe_name=TEXT,
+        location=TEXT,
+        **_NODE_OF_EVENT,
+        number=said(WHOLE, "Counts the probe's rows in this node."),
+        time_ns=WHOLE,
+        values={"type": "object", "additionalProperties": ANYTHING},
+    ),
+    "Loss": closed(
+        kind={"type": "string", "enum": ["loss"]},
+        id=WHOLE,
+        probe=TEXT,
+        probe_name=TEXT,
+        location=TEXT,
+        **_NODE_OF_EVENT,
+        number=said(WHOLE, "Of the first lost row."),
+        time_ns=WHOLE,
+        lost=said(WHOLE, "How many rows."),
+        where={"type": "string", "enum": ["node", "store"]},
+    ),
+    "EventPage": closed(
+        events=array({"oneOf": [ref("Hit"), ref("Loss")]}), next_cursor=nullable(TEXT)
+    ),
+}
