@@ -1,11 +1,10 @@
 """The node's end of a link: one blocking socket that carries whole messages.
 
-One thread owns a connection; ``interrupt`` alone may be called by another.
+One thread owns a connection.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -17,6 +16,8 @@ from treetap.link import auth, handshake
 from treetap.wire import codec, frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from treetap.model.node import NodeIdentity
 
 _RECEIVE_BYTES = 65536
@@ -44,6 +45,7 @@ class LinkConnection:
         token: str = "",
         timeout_s: float = 5.0,
         trust_loopback: bool = True,
+        on_socket: Callable[[socket.socket], None] | None = None,
     ) -> LinkConnection:
         """Connect and shake hands.
 
@@ -53,6 +55,7 @@ class LinkConnection:
             token: The shared token, or ``""``.
             timeout_s: For all of it.
             trust_loopback: Trust a daemon on loopback whose user can't be known.
+            on_socket: Is told the socket, so that another thread can shut it down.
 
         Raises:
             LinkError: ``link-unreachable`` if nobody answers in time, ``link-refused`` and
@@ -62,6 +65,8 @@ class LinkConnection:
         sock = _connect(endpoint, deadline_s)
         connection = cls(sock)
         try:
+            if on_socket is not None:
+                on_socket(sock)
             connection._shake_hands(
                 identity, token=token, deadline_s=deadline_s, trust_loopback=trust_loopback
             )
@@ -89,6 +94,23 @@ class LinkConnection:
             # A part of a frame may be out: what follows would be garbage to the daemon.
             raise LinkError("The link broke.", str(exc), slug="link-closed") from exc
 
+    def send_some(self, content: memoryview) -> int:
+        """Send what the kernel takes without waiting; returns how many bytes.
+
+        Raises:
+            LinkError: The link is broken (slug ``link-closed``).
+        """
+        try:
+            return self._socket.send(content, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
+        except OSError as exc:
+            raise LinkError("The link broke.", str(exc), slug="link-closed") from exc
+
+    def wait_writable(self, timeout_s: float) -> None:
+        """Wait until something can be sent. Raises ``LinkError`` as ``receive``."""
+        self._poll(timeout_s, select.POLLOUT)
+
     def receive(self, timeout_s: float) -> Any:
         """The next message, or ``None`` if there is none within ``timeout_s`` seconds.
 
@@ -101,7 +123,7 @@ class LinkConnection:
             message = self._take_message()
             if message is not None:
                 return message
-            if not self._wait_readable(max(0.0, deadline_s - time.monotonic())):
+            if not self._poll(max(0.0, deadline_s - time.monotonic()), select.POLLIN):
                 return None
             try:
                 received = self._socket.recv(_RECEIVE_BYTES, socket.MSG_DONTWAIT)
@@ -113,11 +135,6 @@ class LinkConnection:
                 raise LinkError("The daemon closed the link.", slug="link-closed")
             self._received += received
 
-    def interrupt(self) -> None:
-        """Make a ``receive`` in another thread end at once; sending goes on to work."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
-
     def close(self) -> None:
         """Close the socket; idempotent."""
         self._socket.close()
@@ -126,11 +143,11 @@ class LinkConnection:
         """The socket's descriptor; -1 when closed."""
         return self._socket.fileno()
 
-    def _wait_readable(self, timeout_s: float) -> bool:
+    def _poll(self, timeout_s: float, events: int) -> bool:
         # poll, not select: a program may have more than 1024 descriptors.
         try:
             poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
+            poll.register(self._socket, events)
             return bool(poll.poll(timeout_s * 1000))
         except (OSError, ValueError) as exc:
             raise LinkError("The link is closed.", str(exc), slug="link-closed") from exc

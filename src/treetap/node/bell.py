@@ -1,0 +1,57 @@
+"""A bell: wakes a thread that waits for sockets, from another thread."""
+
+from __future__ import annotations
+
+import os
+import select
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Bell:
+    """Wait for a socket or for the bell, whichever comes first."""
+
+    def __init__(self) -> None:
+        self._heard, self._pulled = os.pipe()
+        os.set_blocking(self._heard, False)
+        os.set_blocking(self._pulled, False)
+
+    def ring(self) -> None:
+        """Wake the waiting thread, or keep it from falling asleep; never blocks or raises."""
+        try:
+            os.write(self._pulled, b"!")
+        except OSError:
+            pass  # closed, or it has rung 65536 times unheard
+
+    def wait(self, timeout_s: float | None, sock: Any = None, events: int = select.POLLIN) -> bool:
+        """Wait until ``sock`` is ready for ``events``, the bell rings, or the time is over.
+
+        Returns:
+            Whether the bell rang; it is silent again then.
+
+        Raises:
+            OSError, ValueError: The socket is closed.
+        """
+        # poll, not select: a program may have more than 1024 descriptors.
+        poll = select.poll()
+        poll.register(self._heard, select.POLLIN)
+        if sock is not None:
+            poll.register(sock, events)
+        ready = poll.poll(None if timeout_s is None else timeout_s * 1000)
+        if not any(descriptor == self._heard for descriptor, _event in ready):
+            return False
+        try:
+            os.read(self._heard, 65536)
+        except OSError:
+            pass
+        return True
+
+    def close(self) -> None:
+        """Give the descriptors back; idempotent. Nobody may wait any more."""
+        heard, pulled = self._heard, self._pulled
+        self._heard = self._pulled = -1
+        for descriptor in (heard, pulled):
+            if descriptor >= 0:
+                os.close(descriptor)

@@ -1,0 +1,103 @@
+"""What becomes of a node when its process forks.
+
+Before the fork our threads are ended, and after it they are started again, if no other thread would
+be there: a program that is single-threaded but for us must neither be warned by Python 3.12+ that it
+forks with threads, nor run the risk that the warning is about. The hooks are one a process, for they
+can't be removed; they act on the nodes that are open. In the child:
+
+=====================  =========  ===========================================================
+identity               made anew  another pid; the parent's id as parent; the same tree
+settings               kept       but the control plane takes any free port: the other is taken
+control plane          made anew  the parent's sockets are closed here, not shut down
+registry file          made anew  the parent's stays the parent's
+environment            changed    what the child starts has the child as its parent
+locks                  made anew  a thread of the parent that isn't here may hold them
+faults                 dropped    they are the parent's
+a wake under way       dropped    its thread isn't here: the child sleeps
+armed probes           kept       so that no line goes unseen (``ProbeSet.start_over_in_child``)
+rows in the rings      dropped    they are the parent's, who ships them; numbers start from 0
+link, shipper          made anew  the parent's socket is closed here, not shut down
+atexit                 kept       and multiprocessing's own way of ending is followed as well
+=====================  =========  ===========================================================
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from treetap.node.core import Node
+
+#: A thread that has ended is counted by the kernel for some microseconds more.
+_THREAD_END_TIMEOUT_S = 0.02
+
+
+class _Hook:
+    """The process's fork hooks."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.is_registered = False
+        self._paused: list[Node] = []
+
+    def run_before(self) -> None:
+        own = sum(node.thread_count for node in self.nodes)
+        if not own or _count_threads() != own + 1:
+            return
+        self._paused = list(self.nodes)
+        for node in self._paused:
+            try:
+                node.pause()
+            except Exception as exc:  # noqa: BLE001 - a fork in somebody's program must not notice
+                node.faults.add("a fork", exc)
+        deadline_s = time.monotonic() + _THREAD_END_TIMEOUT_S
+        while _count_threads() > 1 and time.monotonic() < deadline_s:
+            time.sleep(0.000_05)
+
+    def run_in_parent(self) -> None:
+        paused, self._paused = self._paused, []
+        for node in paused:
+            try:
+                node.resume()
+            except Exception as exc:  # noqa: BLE001 - as above
+                node.faults.add("a fork", exc)
+
+    def run_in_child(self) -> None:
+        self._paused = []
+        for node in list(self.nodes):
+            try:
+                node.start_over_in_child()
+            except Exception as exc:  # noqa: BLE001 - as above
+                node.faults.add("a fork", exc)
+
+
+_hook = _Hook()
+
+
+def follow(node: Node) -> None:
+    """Let ``node`` start over in children forked from now on."""
+    if not _hook.is_registered:
+        _hook.is_registered = True
+        os.register_at_fork(
+            before=_hook.run_before,
+            after_in_parent=_hook.run_in_parent,
+            after_in_child=_hook.run_in_child,
+        )
+    _hook.nodes.append(node)
+
+
+def forget(node: Node) -> None:
+    """The opposite of ``follow``; idempotent."""
+    if node in _hook.nodes:
+        _hook.nodes.remove(node)
+
+
+def _count_threads() -> int:
+    """Threads of this process, as the kernel counts them; 0 where it doesn't tell."""
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[17])
+    except OSError:
+        return 0

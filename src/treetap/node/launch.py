@@ -1,0 +1,78 @@
+"""The environment that makes a command, and what it starts in turn, a tapped tree."""
+
+from __future__ import annotations
+
+import os
+
+from treetap.node.identity import PARENT_VARIABLE, TREE_VARIABLE, own_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from treetap.model.node import NodeIdentity
+
+HOME_VARIABLE = "TREETAP_HOME"
+
+
+def startup_directory() -> str:
+    """The directory whose ``sitecustomize`` makes a starting Python a node."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return f"{package}/startup"
+
+
+def environment(
+    base: Mapping[str, str], *, home: str, tree: str = "", parent: str = "", name: str = ""
+) -> dict[str, str]:
+    """``base`` with the tree's address in it.
+
+    Args:
+        base: Usually ``os.environ``; left as it is.
+        home: Of treetap, absolute.
+        tree: The tree's id: that of its root node. This process's own id if empty, which is
+            right for who is about to exec the command.
+        parent: Id of the node that starts the command; ``""`` where it becomes the root.
+        name: The nodes' name; ``""`` to let each have its program's.
+    """
+    changed = dict(base)
+    changed[TREE_VARIABLE] = tree or own_id()
+    changed[HOME_VARIABLE] = home
+    changed.pop(PARENT_VARIABLE, None)
+    if parent:
+        changed[PARENT_VARIABLE] = parent
+    if name:
+        changed["TREETAP_NAME"] = name
+    ours = startup_directory()
+    others = [
+        path for path in base.get("PYTHONPATH", "").split(os.pathsep) if path and path != ours
+    ]
+    changed["PYTHONPATH"] = os.pathsep.join([ours, *others])
+    return changed
+
+
+class Export:
+    """The tree's address in this process's own environment, for the processes that it starts."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str | None] = {}
+        self._put: dict[str, str] = {}
+
+    def put(self, who: NodeIdentity, home: str) -> None:
+        """Name ``who`` as the parent of what is started from now on."""
+        wanted = environment(os.environ, home=home, tree=who.tree, parent=who.id)
+        for name in (TREE_VARIABLE, PARENT_VARIABLE, HOME_VARIABLE, "PYTHONPATH"):
+            if os.environ.get(name) != wanted[name]:
+                self._before.setdefault(name, os.environ.get(name))
+                self._put[name] = os.environ[name] = wanted[name]
+
+    def take_back(self) -> None:
+        """Restore what was there, where nobody changed it since."""
+        for name, value in self._put.items():
+            if os.environ.get(name) != value:
+                continue
+            before = self._before[name]
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
+        self._put, self._before = {}, {}

@@ -1,0 +1,158 @@
+"""How a node is found without a daemon: a small file per live process in ``<home>/run/nodes``.
+
+A file is pruned by whoever reads the directory once its process is gone. A recycled pid isn't
+mistaken for the old process: the start time is compared. Files of another machine or pid namespace
+(a home shared by containers) are neither shown nor pruned, for we can't see their processes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treetap.model.node import NodeIdentity
+from treetap.node import flatjson, identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_MAX_FILE_BYTES = 65536
+
+
+def make_directory(home: str, *parts: str) -> str:
+    """``<home>/<parts>``, made where missing; everything below the home is ours alone (0700).
+
+    Raises:
+        OSError: It can't be made, or belongs to somebody else.
+    """
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    path = home
+    for part in parts:
+        path = f"{path}/{part}"
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            status = os.stat(path)
+            if status.st_uid != os.geteuid():
+                raise PermissionError(f"{path} belongs to user {status.st_uid}") from None
+            if status.st_mode & 0o077:
+                os.chmod(path, 0o700)
+    return path
+
+
+def write_node(home: str, who: NodeIdentity, control: dict[str, Any]) -> str:
+    """Enter a node; returns the file's path.
+
+    Raises:
+        OSError: The file can't be written.
+    """
+    path = f"{make_directory(home, 'run', 'nodes')}/{who.id}.json"
+    entry = {**who.to_dict(), "pid_namespace": identity.pid_namespace(), "control": control}
+    # Readers must never see half a file.
+    draft = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, flatjson.dumps(entry).encode("ascii"))
+    finally:
+        os.close(descriptor)
+    os.replace(draft, path)
+    return path
+
+
+def remove_node(path: str) -> None:
+    """Take a node's file away; it may be gone already."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+class LiveNode:
+    """A node whose process lives: its ``identity`` and where its control plane is."""
+
+    __slots__ = ("control_host", "control_port", "identity")
+
+    def __init__(self, identity: NodeIdentity, control_host: str, control_port: int) -> None:
+        self.identity = identity
+        self.control_host = f"[{control_host}]" if ":" in control_host else control_host
+        self.control_port = control_port
+
+    @property
+    def control_url(self) -> str:
+        """Of the control plane, for callers on this machine."""
+        return f"http://{self.control_host}:{self.control_port}"
+
+
+def live_nodes(home: str) -> list[LiveNode]:
+    """All live nodes of this machine, oldest first; prunes the files of dead ones."""
+    own_boot, own_namespace = identity.boot_id(), identity.pid_namespace()
+    found = []
+    for path, entry in _entries(home):
+        if entry is None:
+            _prune_unreadable(path)
+        elif entry.get("boot_id") != own_boot:
+            if entry.get("host") == os.uname().nodename:
+                remove_node(path)  # of this machine, before it was started anew
+        elif entry.get("pid_namespace", "") == own_namespace:
+            if identity.process_start_ns(entry["pid"]) == entry["start_ns"]:
+                found.append(_live_node(entry))
+            else:
+                remove_node(path)
+    return sorted(found, key=lambda node: (node.identity.start_ns, node.identity.pid))
+
+
+def parent_of(home: str, node_id: str) -> str:
+    """The parent in a node's file, for a process that replaced itself by exec; ``""`` if none."""
+    entry = _read(f"{home}/run/nodes/{node_id}.json")
+    return identity.sound_id(str(entry.get("parent", ""))) if entry else ""
+
+
+def _entries(home: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    directory = f"{home}/run/nodes"
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        path = f"{directory}/{name}"
+        if name.endswith(".json"):
+            yield path, _read(path)
+        elif name.endswith(".new"):
+            _prune_unreadable(path)
+
+
+def _live_node(entry: dict[str, Any]) -> LiveNode:
+    control = entry["control"]
+    return LiveNode(NodeIdentity.from_dict(entry), str(control.get("host")), control["port"])
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            entry = json.loads(file.read(_MAX_FILE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    is_sound = (
+        isinstance(entry, dict)
+        and type(entry.get("pid")) is int
+        and 0 < entry["pid"] < 2**31
+        and type(entry.get("start_ns")) is int
+        and isinstance(entry.get("name"), str)
+        and isinstance(entry.get("control"), dict)
+        and type(entry["control"].get("port")) is int
+    )
+    return entry if is_sound else None
+
+
+def _prune_unreadable(path: str) -> None:
+    """Remove what isn't an entry, unless somebody may be writing it right now."""
+    import time
+
+    try:
+        if time.time() - os.stat(path).st_mtime > 60:
+            os.unlink(path)
+    except OSError:
+        pass

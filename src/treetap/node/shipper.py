@@ -1,0 +1,342 @@
+"""The shipper: the thread that takes rows out of the rings and sends them to the daemon.
+
+It never waits for the daemon: sending is non-blocking, and reaching a daemon that is away is left
+to another thread, so that the engine's clock (time to live, cost governor) ticks on. A daemon that
+takes nothing for five seconds is taken for dead; its link is closed and another one tried, 0.1 to
+5 seconds later, for as long as the node is awake.
+"""
+
+from __future__ import annotations
+
+import _thread  # not threading: its table of threads is the program's
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+from treetap.errors import LinkError
+from treetap.node.bell import Bell
+from treetap.node.engine import readable_probes
+from treetap.node.outbox import Outbox
+from treetap.wire.message import status_to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from treetap.link.connection import LinkConnection
+    from treetap.model.probe import Probe
+    from treetap.node.engine import ProbeSetLike
+    from treetap.node.waking import Attempt
+
+BUSY_INTERVAL_S = 0.005
+IDLE_INTERVAL_S = 0.1
+STATUS_INTERVAL_S = 1.0
+STALL_TIMEOUT_S = 5.0
+MIN_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 5.0
+
+_DEFAULT_MAX_CHARS = 255
+
+
+class Shipper:
+    """Ships for one probe set.
+
+    Args:
+        probe_set: Whose rows.
+        connection: An open link, or ``None`` to begin by opening one.
+        attempt: Makes an attempt to reach the daemon.
+        on_sleep: Called, in a thread of its own, when the daemon says so.
+        on_fault: Called with a phrase and an exception.
+    """
+
+    def __init__(
+        self,
+        probe_set: ProbeSetLike,
+        connection: LinkConnection | None,
+        *,
+        attempt: Callable[[], Attempt],
+        on_sleep: Callable[[], Any],
+        on_fault: Callable[[str, BaseException], None],
+    ) -> None:
+        self._probe_set = probe_set
+        self._connection = connection
+        self._make_attempt = attempt
+        self._on_sleep = on_sleep
+        self._on_fault = on_fault
+        self._outbox = Outbox()
+        self._revision = 0
+        self._max_chars: dict[str, int] = {}
+        self._stop_reason = ""
+        self._stop_deadline_s = 0.0
+        # Held while the thread lives; acquiring it is joining.
+        self._living = _thread.allocate_lock()
+        self._bell = Bell()
+        self._is_paused = False
+        self._connector: _Connector | None = None
+        self._backoff_s = MIN_BACKOFF_S
+        self._next_attempt_s = 0.0
+        self._next_tick_s = 0.0
+        self._next_status_s = 0.0
+        self._progress_s = 0.0
+        self._is_status_due = True
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a link right now."""
+        return self._connection is not None
+
+    def take_probes(self, message: dict[str, Any]) -> None:
+        """Apply the probes of a ``welcome`` or ``probes`` message."""
+        self._revision = int(message.get("revision", 0))
+        self.apply(readable_probes(message.get("probes", ()), self._on_fault))
+
+    def apply(self, probes: list[Probe]) -> None:
+        """Make these the wanted probes."""
+        self._max_chars = {probe.id: probe.limits.max_chars for probe in probes}
+        self._probe_set.apply(probes)
+        self._is_status_due = True
+
+    def inherit(self, other: Shipper) -> None:
+        """After a fork: go on with the probes of the parent's shipper."""
+        self._revision = other._revision
+        self._max_chars = other._max_chars
+
+    def start(self) -> None:
+        """Begin to ship."""
+        self._living.acquire()
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:
+            self._living.release()
+            raise
+
+    def stop(self, reason: str, timeout_s: float) -> None:
+        """Ship what is left, say goodbye and end, all within ``timeout_s``; idempotent."""
+        self._stop_deadline_s = time.monotonic() + timeout_s
+        self._stop_reason = reason
+        connector = self._connector
+        if connector is not None:
+            connector.give_up()
+        # A little longer than it gives itself, so that it is really gone.
+        if self._join(timeout_s + 0.5):
+            self._bell.close()
+
+    def pause(self) -> None:
+        """End the thread for now; rows stay in their rings."""
+        self._is_paused = True
+        self._join(1.0)
+
+    def resume(self) -> None:
+        """The opposite of ``pause``."""
+        if self._is_paused and not self._stop_reason:
+            self._is_paused = False
+            self.start()
+
+    @property
+    def thread_count(self) -> int:
+        """How many threads there are of ours."""
+        return int(self._living.locked()) + int(self._connector is not None)
+
+    def abandon_in_child(self) -> None:
+        """After a fork: close the parent's descriptors here; the parent's thread isn't here."""
+        self._bell.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._connector is not None:
+            self._connector.abandon_in_child()
+
+    def _join(self, timeout_s: float) -> bool:
+        self._bell.ring()
+        is_gone = self._living.acquire(timeout=timeout_s)
+        if is_gone:
+            self._living.release()
+        return is_gone
+
+    def _run(self) -> None:
+        try:
+            while not self._stop_reason and not self._is_paused:
+                self._go_round()
+            if self._stop_reason:
+                self._say_goodbye()
+        except BaseException as exc:  # noqa: BLE001 - it must not be printed in somebody's program
+            self._on_fault("the shipper", exc)
+            self._close()
+        finally:
+            self._living.release()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _go_round(self) -> None:
+        interval_s = IDLE_INTERVAL_S
+        try:
+            interval_s = self._tend()
+            if self._connection is None:
+                self._reconnect()
+        except Exception as exc:  # noqa: BLE001 - costs us data, not the shipper
+            self._on_fault("the engine", exc)
+        connection = self._connection
+        if connection is None:
+            self._bell.wait(interval_s)
+            return
+        try:
+            self._push(connection)
+            self._wait(connection, interval_s)
+            while (message := connection.receive(0)) is not None:
+                self._obey(message)
+        except LinkError as exc:
+            self._lose(connection, exc)
+
+    def _tend(self) -> float:
+        """Let the engine do what is due and take its rows; returns how long to wait after that."""
+        now_s = time.monotonic()
+        if now_s >= self._next_tick_s:
+            self._next_tick_s = now_s + BUSY_INTERVAL_S * 0.8
+            self._is_status_due |= self._probe_set.tick()
+        if self._connection is not None:
+            if not self._outbox.is_full:
+                self._take_rows()
+            if self._is_status_due or now_s >= self._next_status_s:
+                self._is_status_due = False
+                self._next_status_s = now_s + STATUS_INTERVAL_S
+                self._outbox.add(status_to_wire(self._revision, self._probe_set.statuses()))
+        return IDLE_INTERVAL_S if self._probe_set.is_idle else BUSY_INTERVAL_S
+
+    def _take_rows(self) -> None:
+        for batch in self._probe_set.drain():
+            max_chars = self._max_chars.get(batch.probe_id, _DEFAULT_MAX_CHARS)
+            try:
+                self._outbox.add_batch(batch, max_chars)
+            except Exception as exc:  # noqa: BLE001 - the gap in the numbers tells of the loss
+                self._on_fault(f"a batch of probe {batch.probe_id}", exc)
+
+    def _push(self, connection: LinkConnection) -> None:
+        now_s = time.monotonic()
+        if self._outbox.push(connection) or not self._outbox:
+            self._progress_s = now_s
+        elif now_s - self._progress_s > STALL_TIMEOUT_S:
+            raise LinkError("The daemon takes nothing any more.", slug="link-closed")
+
+    def _obey(self, message: Any) -> None:
+        kind = message.get("type") if isinstance(message, dict) else None
+        try:
+            if kind == "probes":
+                self.take_probes(message)
+                self._next_tick_s = 0.0
+            elif kind == "sleep":
+                _thread.start_new_thread(self._sleep_quietly, ())
+        except Exception as exc:  # noqa: BLE001 - one bad message must not end the link
+            self._on_fault(f"a message of the daemon ({kind})", exc)
+
+    def _sleep_quietly(self) -> None:
+        try:
+            self._on_sleep()
+        except Exception as exc:  # noqa: BLE001 - nobody is there to tell
+            self._on_fault("the daemon's wish to sleep", exc)
+
+    def _lose(self, connection: LinkConnection, cause: LinkError) -> None:
+        self._on_fault("the link", cause)
+        self._connection = None
+        connection.close()
+        self._outbox.start_over()
+        self._backoff_s = MIN_BACKOFF_S
+        self._next_attempt_s = time.monotonic() + _spread(MIN_BACKOFF_S)
+
+    def _reconnect(self) -> None:
+        connector = self._connector
+        if connector is None:
+            if time.monotonic() >= self._next_attempt_s:
+                self._connector = _Connector(self._make_attempt(), self._bell.ring)
+                self._connector.start()
+            return
+        if not connector.is_done:
+            return
+        self._connector = None
+        if connector.connection is not None:
+            self._connection = connector.connection
+            self._backoff_s = MIN_BACKOFF_S
+            self._progress_s = time.monotonic()
+            self.take_probes(connector.connection.welcome)
+            return
+        if connector.fault is not None and self._backoff_s == MIN_BACKOFF_S:
+            self._on_fault("reaching the daemon", connector.fault)
+        self._next_attempt_s = time.monotonic() + _spread(self._backoff_s)
+        self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
+
+    def _say_goodbye(self) -> None:
+        connection = self._connection
+        try:
+            if connection is None:
+                return
+            self._take_rows()
+            self._outbox.add(status_to_wire(self._revision, self._probe_set.statuses()))
+            self._outbox.add({"type": "bye", "reason": self._stop_reason})
+            while self._outbox and time.monotonic() < self._stop_deadline_s:
+                self._outbox.push(connection)
+                if self._outbox:
+                    connection.wait_writable(max(0.0, self._stop_deadline_s - time.monotonic()))
+        except LinkError:
+            pass  # it is gone before us
+        finally:
+            self._close()
+
+    def _wait(self, connection: LinkConnection, timeout_s: float) -> None:
+        events = select.POLLIN | (select.POLLOUT if self._outbox else 0)
+        try:
+            self._bell.wait(timeout_s, connection, events)
+        except (OSError, ValueError) as exc:
+            raise LinkError("The link is closed.", str(exc), slug="link-closed") from exc
+
+
+class _Connector:
+    """A thread that tries once to reach the daemon."""
+
+    def __init__(self, attempt: Attempt, ring: Callable[[], None]) -> None:
+        self._attempt = attempt
+        self._ring = ring
+        # Protects the handing over: either the shipper has the connection, or we close it.
+        self._lock = _thread.allocate_lock()
+        self._is_given_up = False
+        self.is_done = False
+        self.connection: LinkConnection | None = None
+        self.fault: Exception | None = None
+
+    def start(self) -> None:
+        _thread.start_new_thread(self._run, ())
+
+    def give_up(self) -> None:
+        """Whatever comes of it, nobody wants it any more."""
+        with self._lock:
+            self._is_given_up = True
+            connection, self.connection = self.connection, None
+        self._attempt.cancel()
+        if connection is not None:
+            connection.close()
+
+    def abandon_in_child(self) -> None:
+        """After a fork: close here what the parent's thread has opened."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+        self._attempt.abandon_in_child()
+
+    def _run(self) -> None:
+        connection = None
+        try:
+            connection = self._attempt.connect()
+        except Exception as exc:  # noqa: BLE001 - the shipper tells of it
+            self.fault = exc
+        with self._lock:
+            if not self._is_given_up:
+                self.connection, connection = connection, None
+            self.is_done = True
+        if connection is not None:
+            connection.close()
+        self._ring()
+
+
+def _spread(seconds: float) -> float:
+    """Up to a fifth more, so that a hundred processes don't come back at the same moment."""
+    return seconds * (1 + (time.time_ns() // 1000 % 1000) / 5000)
