@@ -1,5 +1,6 @@
 """Numbers with their spread, and the claims that are made of them. Standard library only: this is
-loaded by the workers of peers, whose environment has nothing of ours."""
+loaded by the workers of peers, whose environment has nothing of ours.
+"""
 
 from __future__ import annotations
 

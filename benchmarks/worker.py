@@ -9,8 +9,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 CORE = "BENCHMARK_CORE"
+#: A peer that hangs costs its own claim, not the run.
+LIMIT_S = 120.0
 
 
 class WorkerError(Exception):
@@ -60,7 +63,7 @@ class Worker:
             env=environment,
         )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -87,13 +90,18 @@ class Worker:
         self.process.stdin.flush()
 
     def answer(self) -> Any:
-        """The next line of the worker.
+        """The next line of the worker, which is killed if it takes longer than ``LIMIT_S``.
 
         Raises:
             WorkerError: It ended instead.
         """
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        limit = threading.Timer(LIMIT_S, self.process.kill)
+        limit.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            limit.cancel()
         if not line:
             raise WorkerError(f"{self.process.args!r} ended with {self.process.wait()}")
         return json.loads(line)

@@ -3,17 +3,21 @@
 ddtrace runs in an environment of its own, as it does in production: enabled by its own variables, its
 probes read from a file, its uploader sending to an agent, which here is a few lines of this file. The
 probe is asked for without a rate limit (the first number), and with one of 1 a second, so that nearly
-all of its hits are turned away (the second).
+all of its hits are turned away (the second). After each chunk the target waits for the upload: with
+its buffer full, ddtrace 4.16's hot thread waits for the uploader, which waits for the buffer's lock,
+and neither ever goes on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from benchmarks.clock import Contender, Timing, added, interleave
 from benchmarks.sample import Claim
@@ -45,6 +49,7 @@ def measure(setting: Setting) -> list[Claim]:
             "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
             "DD_REMOTE_CONFIGURATION_ENABLED": "false",
             "DD_CRASHTRACKING_ENABLED": "false",
+            "DD_DYNAMIC_INSTRUMENTATION_UPLOAD_INTERVAL_SECONDS": "0.02",
             "DD_SERVICE": "shop",
         }
         with Worker(
@@ -90,7 +95,7 @@ class Agent:
                 agent.uploads += self.path.startswith("/debugger")
                 self._answer({})
 
-            do_PUT = do_POST
+            do_PUT = do_POST  # noqa: N815 - the name that http.server asks for
 
             def _answer(self, answer: dict[str, Any]) -> None:
                 body = json.dumps(answer).encode()
@@ -109,7 +114,7 @@ class Agent:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> Agent:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -128,8 +133,6 @@ class Target:
         self.shops = {name: open_shop(directory) for name in names}
 
     def compare(self, rounds: int) -> dict[str, Any]:
-        import os
-
         probes = self.directory / "ddtrace.json"
         less = {"lt": [{"getmember": [{"ref": "order"}, "total"]}, 0]}
         probes.write_text(
@@ -145,10 +148,22 @@ class Target:
         os.environ["DD_DYNAMIC_INSTRUMENTATION_PROBE_FILE"] = str(probes)
         import ddtrace
         from ddtrace.debugging import DynamicInstrumentation
+        from ddtrace.debugging._uploader import SignalUploader
+
+        def wait_for_upload() -> None:
+            deadline = time.monotonic() + 2
+            while time.monotonic() < deadline:
+                tracks = SignalUploader._instance._tracks.values()
+                if not any(track.queue.count for track in tracks):
+                    return
+                time.sleep(0.002)
 
         DynamicInstrumentation.enable()
         measured = interleave(
-            [Contender(name, shop.module.handle, shop.call()) for name, shop in self.shops.items()],
+            [
+                Contender(name, shop.module.handle, shop.call(), wait_for_upload)
+                for name, shop in self.shops.items()
+            ],
             rounds=rounds,
             chunks=10,
             calls=200,
