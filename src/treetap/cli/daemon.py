@@ -23,15 +23,27 @@ Examples:
 STOP_TIMEOUT_S = 10.0
 
 
-def start() -> None:
-    """Start the daemon in the background; says so if it runs already."""
+Host = Annotated[
+    str, typer.Option(metavar="HOST", help="Address to listen on. [default: that of daemon_url]")
+]
+Port = Annotated[
+    int | None,
+    typer.Option(metavar="PORT", help="0 for any free one. [default: that of daemon_url]"),
+]
+
+
+def start(host: Host = "", port: Port = None) -> None:
+    """Start the daemon in the background.
+
+    Says so if it runs already. Nodes and commands find it by its home, whatever its port.
+    """
     settings = session.settings()
     running = session.running_daemon(settings)
     if running is not None:
         print(f"The daemon runs already: {_line(running.status(), running.url)}")
         running.close()
         return
-    client = session.started_daemon(settings)
+    client = session.started_daemon(settings, host=host, port=port)
     print(f"The daemon runs: {_line(client.status(), client.url)}")
     client.close()
 
@@ -44,11 +56,11 @@ def stop() -> None:
     print("The daemon has stopped.")
 
 
-def restart() -> None:
+def restart(host: Host = "", port: Port = None) -> None:
     """Stop the daemon if it runs, and start it."""
     settings = session.settings()
     stopped(settings)
-    client = session.started_daemon(settings)
+    client = session.started_daemon(settings, host=host, port=port)
     print(f"The daemon runs: {_line(client.status(), client.url)}")
     client.close()
 
@@ -76,21 +88,15 @@ def status(
     client.close()
 
 
-def run(
-    host: Annotated[
-        str,
-        typer.Option(metavar="HOST", help="Address to listen on. [default: that of daemon_url]"),
-    ] = "",
-    port: Annotated[
-        int | None,
-        typer.Option(metavar="PORT", help="Port to listen on. [default: that of daemon_url]"),
-    ] = None,
-) -> None:
+def run(host: Host = "", port: Port = None) -> None:
     """Run the daemon in the foreground, until ctrl-c."""
-    from treetap.app import serve
+    from treetap.app.run import run as serve
+    from treetap.app.settings import parse_arguments
 
-    settings = session.settings()
-    serve(settings, host=host, port=port)
+    arguments = ["run", "--home", str(session.settings().home)]
+    arguments += ["--host", host] if host else []
+    arguments += ["--port", str(port)] if port is not None else []
+    serve(parse_arguments(arguments))
 
 
 def stopped(settings: Settings) -> bool:
@@ -128,8 +134,18 @@ def _line(found: dict[str, Any], url: str) -> str:
 
 def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
     """What a daemon's status says, as labelled texts."""
+    link, store = found.get("link") or {}, found.get("store") or {}
     return [
-        (str(key), str(value))
-        for key, value in found.items()
-        if key not in ("pid", "version", "uptime_s") and value not in (None, "", {}, [])
+        ("nodes", str(found.get("nodes", 0))),
+        ("probes", str(found.get("probes", 0))),
+        ("values", f"{found.get('rows', 0)} received, {found.get('lost_rows', 0)} lost on the way"),
+        ("store", _store_text(store)),
+        ("link", f"{link.get('unix')}, {link.get('host')}:{link.get('port')}"),
     ]
+
+
+def _store_text(store: dict[str, Any]) -> str:
+    size_mib = float(store.get("size_bytes") or 0) / 2**20
+    days = float(store.get("max_age_s") or 0) / 86400
+    kept = f", kept for {days:g} days" if days else ""
+    return f"{store.get('events', 0)} events, {size_mib:.1f} MiB{kept}, {store.get('url', '')}"

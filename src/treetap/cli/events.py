@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from treetap.cli import feed, screen, session, spec
-from treetap.cli.tail import event_filters
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from treetap.client import DaemonClient
+from treetap.cli.page import event_filters, newest
 
 EPILOG = """\b
 Examples:
@@ -23,8 +18,6 @@ Examples:
 \b
 --where compares the value of an expression of the probe, written exactly as it was asked for.
 """
-
-_PAGE = 500
 
 
 def events(
@@ -57,7 +50,7 @@ def events(
         filters["where"] = where
     client = session.required_daemon(session.settings())
     try:
-        found = list(newest(client, filters, limit))
+        found = list(newest(client, {**filters, "limit": limit}))
     finally:
         client.close()
     lines = feed.EventLines()
@@ -69,18 +62,3 @@ def events(
             out.print(lines.line(event), soft_wrap=True)
     if not found:
         screen.complain("No event matches.")
-
-
-def newest(client: DaemonClient, filters: dict[str, Any], limit: int) -> Iterator[dict[str, Any]]:
-    """Up to ``limit`` events (0: all), page by page, newest first."""
-    cursor = None
-    count = 0
-    while True:
-        wanted = min(_PAGE, limit - count) if limit else _PAGE
-        page = client.events(**filters, limit=wanted, **({"cursor": cursor} if cursor else {}))
-        for event in page["events"]:
-            count += 1
-            yield event
-        cursor = page.get("next_cursor")
-        if not cursor or not page["events"] or (limit and count >= limit):
-            return

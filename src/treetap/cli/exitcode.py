@@ -38,6 +38,8 @@ _USAGE_PREFIXES = ("expression", "config", "request")
 def of(error: TreetapError) -> int:
     """The exit code of a command that ends with ``error``."""
     slug = error.slug
+    if slug in ("daemon-running", "daemon-stop"):
+        return FAILURE
     if slug in _USAGE_SLUGS or slug.startswith(_USAGE_PREFIXES):
         return USAGE
     if slug.endswith(("-unknown", "-not-found")):

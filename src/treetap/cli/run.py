@@ -15,8 +15,11 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from treetap.cli import exitcode, session, spec
+from treetap.errors import TreetapError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from treetap.config.settings import Settings
 
 
@@ -83,8 +86,36 @@ def launch(asked: Asked) -> int:
     probes = [spec.split_probe(text) for text in asked.probes]
     environment = tree_environment(settings, asked.name)
     if asked.awake or probes:
-        register(settings, environment["TREETAP_TREE"], probes)
+        code = in_a_child(lambda: register(settings, environment["TREETAP_TREE"], probes))
+        if code != exitcode.OK:
+            return code
     return become(asked.command, environment)
+
+
+def in_a_child(act: Callable[[], None]) -> int:
+    """Do ``act`` in a forked child; return its exit code.
+
+    A daemon that it starts must not be a child of the program: that may wait for *any* child.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    code = exitcode.FAILURE
+    try:
+        act()
+        code = exitcode.OK
+    except TreetapError as exc:
+        sys.stderr.write(f"treetap: {exc.line}\n")
+        code = exitcode.of(exc)
+    except KeyboardInterrupt:
+        code = exitcode.INTERRUPTED
+    except BaseException:  # noqa: BLE001 - a child that goes on would be a second command
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def tree_environment(settings: Settings, name: str) -> dict[str, str]:

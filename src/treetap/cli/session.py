@@ -42,8 +42,8 @@ def required_daemon(of: Settings) -> DaemonClient:
     return client
 
 
-def started_daemon(of: Settings) -> DaemonClient:
-    """A client of the daemon, which is started if it doesn't run."""
+def started_daemon(of: Settings, *, host: str = "", port: int | None = None) -> DaemonClient:
+    """A client of the daemon, which is started if it doesn't run: on this host and port."""
     from treetap.client import DaemonClient, ensure_daemon
 
-    return DaemonClient(ensure_daemon(of.home), token=of.token)
+    return DaemonClient(ensure_daemon(of.home, host=host or None, port=port), token=of.token)

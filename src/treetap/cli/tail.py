@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from treetap.cli import feed, screen, session
+from treetap.cli.page import event_filters, newest
 from treetap.errors import DaemonError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from treetap.client import DaemonClient
     from treetap.config.settings import Settings
@@ -56,47 +56,16 @@ def tail(
     show = screen.print_json if as_json else _line_printer()
     session.required_daemon(settings).close()  # a first call without a daemon is an error
     try:
-        for event in follow(settings, filters, last):
-            show(event)
+        Follower(settings, filters, show).follow(last)
     except KeyboardInterrupt:
         return
-
-
-def event_filters(*, probe: str, node: str, tree: str) -> dict[str, Any]:
-    """Only what was asked for; a number as ``node`` is a pid."""
-    filters: dict[str, Any] = {"probe": probe, "tree": tree}
-    filters["pid" if node.isdigit() else "node"] = node
-    return {key: value for key, value in filters.items() if value}
-
-
-def follow(settings: Settings, filters: dict[str, Any], last: int) -> Iterator[dict[str, Any]]:
-    """Hits and losses without end; bridges the absence of the daemon."""
-    seen = Seen()
-    for attempt in itertools.count():
-        client = session.running_daemon(settings)
-        if client is None:
-            time.sleep(_RETRY_S)
-            continue
-        if attempt:
-            screen.complain("treetap tail: the daemon is back.")
-        try:
-            yield from _session(
-                client, filters, last if not seen.newest_ns else _CATCH_UP_LIMIT, seen
-            )
-        except DaemonError as exc:
-            screen.complain(
-                f"treetap tail: the daemon is gone ({exc.what}); waiting for its return."
-            )
-        finally:
-            client.close()
-        time.sleep(_RETRY_S)
 
 
 class Seen:
     """Which events were shown already: the stream and a query overlap."""
 
-    def __init__(self) -> None:
-        self.newest_ns = 0
+    def __init__(self, newest_ns: int) -> None:
+        self.newest_ns = newest_ns
         self._ids: dict[Any, None] = {}
 
     def is_new(self, event: dict[str, Any]) -> bool:
@@ -112,12 +81,53 @@ class Seen:
         return True
 
 
-def _session(
-    client: DaemonClient, filters: dict[str, Any], last: int, seen: Seen
-) -> Iterator[dict[str, Any]]:
-    for event in client.stream(**filters, last=last):
-        if event.get("kind") in ("hit", "loss") and seen.is_new(event):
-            yield event
+class Follower:
+    """Shows hits and losses without end; bridges the absence of the daemon."""
+
+    def __init__(
+        self, settings: Settings, filters: dict[str, Any], show: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._settings = settings
+        self._filters = filters
+        self._show = show
+        self._seen = Seen(time.time_ns())
+
+    def follow(self, last: int) -> None:
+        """Begin with the last ``last`` events; returns only by an exception."""
+        past = {"limit": last} if last else None
+        is_first = True
+        while True:
+            client = session.running_daemon(self._settings)
+            if client is not None:
+                if not is_first:
+                    screen.complain("treetap tail: the daemon is back.")
+                self._follow_one(client, past)
+                is_first = False
+                past = {"since": self._seen.newest_ns, "limit": _CATCH_UP_LIMIT}
+            time.sleep(_RETRY_S)
+
+    def _follow_one(self, client: DaemonClient, past: dict[str, Any] | None) -> None:
+        """Until this daemon is gone."""
+
+        def catch_up() -> None:
+            # Only once the stream listens: so nothing falls between the two.
+            if past is not None:
+                for event in reversed(list(newest(client, {**self._filters, **past}))):
+                    self._show_new(event)
+
+        reason = "it ended"
+        try:
+            for event in client.stream(**self._filters, on_listening=catch_up):
+                self._show_new(event)
+        except DaemonError as exc:
+            reason = exc.what
+        finally:
+            client.close()
+        screen.complain(f"treetap tail: the daemon is gone ({reason}); waiting for its return.")
+
+    def _show_new(self, event: dict[str, Any]) -> None:
+        if event.get("kind") in ("hit", "loss") and self._seen.is_new(event):
+            self._show(event)
 
 
 def _line_printer() -> Callable[[dict[str, Any]], None]:

@@ -42,7 +42,8 @@ def wake(node: Nodes = None) -> None:
     nodes = live.named(live.live_nodes(settings), node or [])
     client = session.started_daemon(settings)
     try:
-        set_trees(client, nodes, awake=True)
+        for tree in sorted({each.identity.tree for each in nodes}):
+            client.set_tree(tree, awake=True)
         failures = live.at_once(partial(live.wake, settings, daemon_url=client.url), nodes)
     finally:
         client.close()
@@ -55,28 +56,34 @@ def sleep(node: Nodes = None) -> None:
     Then nothing is armed in them, there is no link, and no thread but the control plane's. Probes stay with the daemon, for the next wake. Works without a daemon.
     """
     settings = session.settings()
-    nodes = live.named(live.live_nodes(settings), node or [])
-    put_to_sleep(settings, nodes, whole_trees=not node)
+    everything = live.live_nodes(settings)
+    put_to_sleep(settings, live.named(everything, node or []), everything)
 
 
-def put_to_sleep(settings: Settings, nodes: list[LiveNode], *, whole_trees: bool) -> None:
+def put_to_sleep(settings: Settings, nodes: list[LiveNode], everything: list[LiveNode]) -> None:
+    """Put ``nodes`` to sleep; trees of which no live node is left out count as asleep."""
     client = session.running_daemon(settings)
     if client is not None:
-        # Before the nodes: a child that starts in between must not wake again.
         try:
-            set_trees(client, nodes, awake=False, also_known=whole_trees)
+            # Before the nodes: a child that starts in between must not wake again.
+            for tree in sorted(_wholly_named(client, nodes, everything)):
+                client.set_tree(tree, awake=False)
         finally:
             client.close()
     failures = live.at_once(partial(live.sleep, settings), nodes)
     _report(nodes, failures, "sleeping")
 
 
-def set_trees(
-    client: DaemonClient, nodes: list[LiveNode], *, awake: bool, also_known: bool = False
-) -> None:
+def _wholly_named(
+    client: DaemonClient, nodes: list[LiveNode], everything: list[LiveNode]
+) -> set[str]:
+    named = {node.identity.id for node in nodes}
+    left_out = {node.identity.tree for node in everything if node.identity.id not in named}
     trees = {node.identity.tree for node in nodes}
-    for tree in sorted(trees):
-        client.set_tree(tree, awake=awake)
+    if not left_out:
+        # Also those that have no node at present, and may start one at any time.
+        trees |= {tree["id"] for tree in client.trees() if tree["awake"]}
+    return trees - left_out
 
 
 def _report(nodes: list[LiveNode], failures: list[str], state: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from treetap.client.sse import read_events
 from treetap.errors import DaemonError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 _API = "/api/v2"
@@ -117,7 +118,8 @@ class DaemonClient:
         """One page: ``events`` and ``next_cursor``.
 
         Args:
-            **filters: ``probe, node, tree, pid, since, until, where, limit, cursor, order``.
+            **filters: ``probe, node, name, tree, pid, since, until, where, limit, cursor,
+                order``.
         """
         return self._object("GET", f"{_API}/events", params=_given(filters))
 
@@ -131,11 +133,14 @@ class DaemonClient:
                 return
             filters["cursor"] = cursor
 
-    def stream(self, **filters: Any) -> Iterator[dict[str, Any]]:
+    def stream(
+        self, *, on_listening: Callable[[], None] | None = None, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
         """What happens from now on, until the daemon ends or the iterator is closed.
 
         Args:
-            **filters: ``probe, node, tree, pid``.
+            on_listening: Called once nothing is missed any more: the moment to ask for the past.
+            **filters: ``probe, node, name, tree, pid``.
         """
         # A heartbeat comes each 15 s: silence for longer is a dead connection.
         timeout = httpx.Timeout(10.0, read=40.0)
@@ -146,7 +151,12 @@ class DaemonClient:
                 if answer.status_code != 200:
                     answer.read()
                     raise _error_of(answer, self.url)
-                yield from read_events(answer.iter_bytes())
+                chunks = answer.iter_bytes()
+                # A comment that says so comes first.
+                first = next(chunks, b"")
+                if on_listening is not None:
+                    on_listening()
+                yield from read_events(itertools.chain([first], chunks))
         except httpx.HTTPError as exc:
             raise _unreachable(self.url, exc) from exc
 
