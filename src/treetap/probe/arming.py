@@ -24,6 +24,7 @@ from treetap.probe.splice import Placement
 from treetap.probe.swap import Swapper
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import CodeType, FunctionType
 
     from treetap.probe.armed import ArmedProbe
@@ -36,8 +37,13 @@ if not HAS_MONITORING:
 
 NO_SOURCE = "the source is not the code that runs"
 NO_PLACE = "no statement can stand there"
+NOT_ASKED = "injecting was not asked for"
 RUNNING = "a frame was running when it was armed"
 BODY = "the body of a module or a class"
+
+
+#: Every engine of this interpreter, the preferred ones first. ``splicing`` works on bytecode.
+ENGINES = ("injecting", "monitoring") if HAS_MONITORING else ("injecting", "splicing", "tracing")
 
 
 class _Root:
@@ -53,9 +59,14 @@ class _Root:
 
 
 class Arming:
-    """The engines of one process, and what each of them holds."""
+    """The engines of one process, and what each of them holds.
 
-    def __init__(self) -> None:
+    Args:
+        engines: Which of ``ENGINES`` may be used.
+    """
+
+    def __init__(self, engines: Sequence[str] = ENGINES) -> None:
+        self._engines = frozenset(engines)
         self.swapper = Swapper()
         self._injecting = InjectingEngine(self.swapper)
         self._watching = MonitoringEngine() if HAS_MONITORING else TracingEngine()
@@ -142,11 +153,13 @@ class Arming:
         is_proven = self._injecting.prove(root.code, root.text)
         for _site, armed in root.entries:
             armed.differs = not is_proven and root.text is not None
-        built = self._injecting.build(root.code, wanted if is_proven else {})
-        reasons = {key: NO_SOURCE for key in wanted} if not is_proven else {}
-        reasons |= dict.fromkeys(built.refused, NO_PLACE)
+        may_inject = is_proven and "injecting" in self._engines
+        built = self._injecting.build(root.code, wanted if may_inject else {})
+        reasons = dict.fromkeys(built.refused, NO_PLACE)
+        if not may_inject:
+            reasons = dict.fromkeys(wanted, NOT_ASKED if is_proven else NO_SOURCE)
         pairs = built.pairs
-        if not HAS_MONITORING and reasons and root.is_function:
+        if "splicing" in self._engines and reasons and root.is_function:
             pairs = spliced(root.code, pairs, self._hits(root, set(reasons)))
         self._injecting.apply(root.code, built._replace(pairs=pairs))
         for original, stand_in in pairs:
@@ -167,7 +180,7 @@ class Arming:
     def _watch(self, root: _Root, elsewhere: dict[int, str]) -> None:
         """Watch every code object that a frame may run without having the snippets."""
         before, root.watched = root.watched, {}
-        for original in walk_codes(root.code):
+        for original in walk_codes(root.code) if self._watching.name in self._engines else ():
             entries = [entry for entry in root.entries if entry[0].code is original]
             if not entries:
                 continue

@@ -14,7 +14,7 @@ from treetap.errors import TreetapError
 from treetap.expression.redaction import Redaction
 from treetap.model.status import Batch, ProbeState, ProbeStatus
 from treetap.probe.armed import ArmedProbe
-from treetap.probe.arming import Arming
+from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch
 from treetap.probe.lookup import find, find_in_code
 from treetap.probe.recorder import Recorder
@@ -39,12 +39,15 @@ class ProbeSet:
 
     Args:
         redaction: Which names are hidden; the default list if not given.
+        engines: Which of ``arming.ENGINES`` may be used.
     """
 
-    def __init__(self, *, redaction: Redaction | None = None) -> None:
+    def __init__(
+        self, *, redaction: Redaction | None = None, engines: Sequence[str] = ENGINES
+    ) -> None:
         self._lock = RLock()
         self._redaction = redaction or Redaction()
-        self._arming = Arming()
+        self._arming = Arming(engines)
         self._probes: dict[str, ArmedProbe] = {}
         self._busy_threads: set[int] = set()
         self._imports = ImportWatch(self._on_import)
