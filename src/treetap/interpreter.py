@@ -26,6 +26,10 @@ F_LOCALS_WRITES_THROUGH = VERSION[:2] >= (3, 13)
 #: Comprehensions run inside their function's frame (PEP 709), their variables with them.
 INLINES_COMPREHENSIONS = VERSION[:2] >= (3, 12)
 
+#: ``os.fork`` counts the threads that it warns of after the hooks for the parent ran, and not
+#: before them as 3.12 does (seen on 3.13.0).
+FORK_WARNS_AFTER_HOOKS = VERSION[:2] >= (3, 13)
+
 #: No GIL: the ring and the read of a running frame aren't proven there, so we refuse.
 IS_FREE_THREADED = bool(getattr(sys, "_is_gil_enabled", lambda: True)() is False)
 

@@ -212,7 +212,9 @@ def loopback_of(host: str) -> str:
 def _bind(host: str, port: int) -> Any:
     listener = None
     try:
-        address = _socket.getaddrinfo(host or "0.0.0.0", port, 0, _socket.SOCK_STREAM)[0]  # noqa: S104 - Detrix's meaning of an empty host
+        # As bytes: for text the interpreter imports its IDNA codec, and `re` with that.
+        name = (host or "0.0.0.0").encode("utf-8")  # noqa: S104 - Detrix's meaning of an empty host
+        address = _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)[0]
         listener = _socket.socket(address[0], _socket.SOCK_STREAM)
         listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         listener.bind(address[4])

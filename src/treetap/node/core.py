@@ -10,10 +10,10 @@ I/O included, because waiting for it is what the others shall do. ``status()`` n
 from __future__ import annotations
 
 import _thread
+import os
 
 from treetap.config import checks
 from treetap.errors import DaemonError, DebuggerError, StateError
-from treetap.link import auth
 from treetap.model.node import AWAKE, SLEEPING, WAKING, WARM, next_state
 from treetap.node import control, ending, forking, identity, launch, registry
 from treetap.node.fault import FaultRecord
@@ -123,6 +123,10 @@ class Node:
         if self.settings.token:
             return str(self.settings.token)
         for file_name in ("token", "auth-token"):  # the second is Detrix's name for it
+            if not os.path.exists(f"{self.settings.home}/{file_name}"):
+                continue
+            from treetap.link import auth
+
             token, complaint = auth.read_token(f"{self.settings.home}/{file_name}")
             if complaint:
                 self.warn(complaint)
@@ -312,14 +316,7 @@ class Node:
     # Inside.
 
     def _open_control_plane(self, port: int) -> None:
-        from treetap.node import routes
-
-        plane = control.ControlPlane(
-            self.settings.control_host,
-            port,
-            lambda connection: routes.serve(self, connection),
-            self.faults.add,
-        )
+        plane = control.ControlPlane(self.settings.control_host, port, self._serve, self.faults.add)
         plane.start()
         self._control = plane
         try:
@@ -331,6 +328,11 @@ class Node:
         except OSError as exc:
             # A home that can't be written must not stop a program from running.
             self.warn(f"This node can't be found by `treetap ps`: {exc}.")
+
+    def _serve(self, connection: control.Connection) -> None:
+        from treetap.node import routes  # not before somebody asks something
+
+        routes.serve(self, connection)
 
     def _checked_url(self, given: str | None) -> str:
         try:

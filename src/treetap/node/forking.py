@@ -26,6 +26,9 @@ from __future__ import annotations
 import os
 import time
 
+from treetap.interpreter import FORK_WARNS_AFTER_HOOKS
+from treetap.node import forkwarning
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treetap.node.core import Node
@@ -43,6 +46,7 @@ class _Hook:
         self._paused: list[Node] = []
 
     def run_before(self) -> None:
+        forkwarning.forget()
         own = sum(node.thread_count for node in self.nodes)
         if not own or _count_threads() != own + 1:
             return
@@ -58,6 +62,8 @@ class _Hook:
 
     def run_in_parent(self) -> None:
         paused, self._paused = self._paused, []
+        if paused and FORK_WARNS_AFTER_HOOKS:
+            forkwarning.leave_one_out()
         for node in paused:
             try:
                 node.resume()
@@ -66,6 +72,7 @@ class _Hook:
 
     def run_in_child(self) -> None:
         self._paused = []
+        forkwarning.forget()
         for node in list(self.nodes):
             try:
                 node.start_over_in_child()

@@ -80,7 +80,7 @@ def process_start_ns(pid: int) -> int:
 def boot_id() -> str:
     """Differs between two boots and two machines; ``""`` where the system doesn't tell."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
             return file.read().strip()
     except OSError:
         return ""

@@ -53,7 +53,7 @@ def write_node(home: str, who: NodeIdentity, control: dict[str, Any]) -> str:
     draft = f"{path}.{os.getpid()}.new"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, flatjson.dumps(entry).encode("ascii"))
+        os.write(descriptor, flatjson.dumps(entry).encode())
     finally:
         os.close(descriptor)
     os.replace(draft, path)

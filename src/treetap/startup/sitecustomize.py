@@ -1,0 +1,60 @@
+"""Makes every Python process of a tapped tree a node, as it starts.
+
+This directory is on ``PYTHONPATH`` within a tree, so that ``site`` imports this file. It must never
+raise, print, or change what the program finds: treetap is loaded from where this file lies, without
+a trace on ``sys.path``; then the ``sitecustomize`` that would have been found without us is run in
+our place, and if there is none, ours isn't there either.
+"""
+
+
+def _tap():
+    import os
+    import sys
+
+    if not os.environ.get("TREETAP_TREE") or sys.version_info < (3, 11):
+        return
+    if sys.implementation.name != "cpython" or "treetap.node.birth" in sys.modules:
+        return
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if "treetap" not in sys.modules:
+        # The treetap of the tree, whatever this environment has installed.
+        # importlib.util would cost the process 4 ms.
+        from _frozen_importlib import module_from_spec
+        from _frozen_importlib_external import PathFinder
+
+        spec = PathFinder.find_spec("treetap", [os.path.dirname(package)])
+        module = module_from_spec(spec)
+        sys.modules["treetap"] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules["treetap"]
+            raise
+    from treetap.node.birth import begin
+
+    begin()
+
+
+def _step_aside():
+    """Hand over to the next ``sitecustomize`` on the path; raises what it raises."""
+    import os
+    import sys
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import PathFinder
+
+    ours = os.path.realpath(os.path.dirname(os.path.abspath(__file__)))
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != ours]
+    spec = PathFinder.find_spec("sitecustomize", sys.path)
+    if spec is None or spec.loader is None:
+        # What `site` expects where there is none.
+        raise ModuleNotFoundError("No module named 'sitecustomize'", name="sitecustomize")
+    module = module_from_spec(spec)
+    sys.modules["sitecustomize"] = module
+    spec.loader.exec_module(module)
+
+
+try:
+    _tap()
+except Exception:  # noqa: BLE001 - a process must start as if we weren't there
+    pass
+_step_aside()
