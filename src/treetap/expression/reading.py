@@ -81,12 +81,14 @@ class Unsafe(Exception):  # noqa: N818 - not an error of the program's or of our
     Attributes:
         reason: One of ``NotCaptured``.
         detail: What exactly, for people: ``"Order.total is a property"``.
+        is_final: Not even ``allow_calls`` lifts it: it would change the program for sure.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, is_final: bool = False) -> None:
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+        self.is_final = is_final
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
@@ -94,7 +96,7 @@ class Unsafe(Exception):  # noqa: N818 - not an error of the program's or of our
     @property
     def would_run_code(self) -> bool:
         """Whether ``allow_calls`` lifts it."""
-        return self.reason == NotCaptured.UNSAFE
+        return self.reason == NotCaptured.UNSAFE and not self.is_final
 
 
 def unsafe(detail: str) -> Unsafe:

@@ -28,9 +28,8 @@ _basicsize_of: Final = type.__dict__["__basicsize__"].__get__
 #: Taken as they are: immutable, and without parts.
 SCALARS: Final[frozenset[type]] = frozenset({int, float, str, bool, bytes, type(None)})
 
+#: Not those of OrderedDict: they look each key up again, which hashes it.
 _VIEWS = [type({}.keys()), type({}.values()), type({}.items())]
-_VIEWS += [type(collections.OrderedDict().keys()), type(collections.OrderedDict().values())]
-_VIEWS += [type(collections.OrderedDict().items())]
 
 #: What a value of a type, or of a subclass of it, is for us. ``id`` of the type → kind.
 _KINDS: Final[dict[int, str]] = {

@@ -108,7 +108,7 @@ def check(text: str, *, safety: str, redaction: Redaction | None = None) -> ast.
     if name:
         raise ExpressionError(
             f"{name!r} looks like a secret, so a strict probe doesn't take it.",
-            "Take something else (its length, another field). With --trusted the probe runs, and"
+            "Take another field. With --trusted the probe runs, and"
             " a value of such a name is redacted.",
             slug="expression-secret",
         )
