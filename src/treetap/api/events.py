@@ -56,7 +56,7 @@ def routes(daemon: Daemon) -> list[Route]:
 
 
 def event_filter(daemon: Daemon, query: Mapping[str, str]) -> EventFilter:
-    """What the query's ``probe, node, tree, pid, since, until, where`` say.
+    """What the query's ``probe, node, name, tree, pid, since, until, where`` say.
 
     Raises:
         DaemonError: One can't be used (slug ``request-query``).
@@ -79,6 +79,7 @@ def event_filter(daemon: Daemon, query: Mapping[str, str]) -> EventFilter:
         node=query.get("node") or None,
         tree=query.get("tree") or None,
         pid=_whole(query, "pid", 0, 1, _MAX_INT) or None,
+        name=query.get("name") or None,
         since_ns=_moment_ns(query, "since"),
         until_ns=_moment_ns(query, "until"),
         comparisons=comparisons,

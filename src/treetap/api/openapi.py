@@ -29,9 +29,16 @@ def document(version: str) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, dict[str, Operation]]:
-    probe = ref("Probe")
-    one_probe = [_path_parameter("probe", "Its id or its name.")]
-    no_probe = {"404": "There is no such probe."}
+    return {
+        **_daemon_paths(),
+        **_probe_paths(),
+        "/api/v2/events": {"get": _events()},
+        "/api/v2/events/stream": {"get": _stream()},
+    }
+
+
+def _daemon_paths() -> dict[str, dict[str, Operation]]:
+    nodes, trees = array(ref("Node")), array(ref("Tree"))
     return {
         "/health": {"get": _operation("Is it alive, and where is its link", ref("Health"))},
         "/api/v2/openapi.json": {"get": _operation("This document", {"type": "object"})},
@@ -40,14 +47,9 @@ def _paths() -> dict[str, dict[str, Operation]]:
             "post": _operation("End the daemon", closed(status=TEXT), status="202")
         },
         "/api/v2/nodes": {
-            "get": _operation(
-                "The processes that are connected, or were lately",
-                closed(nodes=array(ref("Node"))),
-            )
+            "get": _operation("Processes, connected now or lately", closed(nodes=nodes))
         },
-        "/api/v2/trees": {
-            "get": _operation("The trees", closed(trees=array(ref("Tree")))),
-        },
+        "/api/v2/trees": {"get": _operation("The trees", closed(trees=trees))},
         "/api/v2/trees/{tree}": {
             "put": _operation(
                 "Note that a tree is awake, or put its nodes to sleep",
@@ -56,41 +58,32 @@ def _paths() -> dict[str, dict[str, Operation]]:
                 takes=closed(awake=SWITCH),
             )
         },
+    }
+
+
+def _probe_paths() -> dict[str, dict[str, Operation]]:
+    probe, new, change = ref("Probe"), ref("NewProbe"), ref("ProbeChange")
+    one: dict[str, Any] = {"parameters": [_path_parameter("probe", "Its id or its name.")]}
+    none = {"404": "There is no such probe."}
+    taken = {"409": "Its name is taken."}
+    fixed = {**none, "409": "Its name is taken, or the field can't change."}
+    path = "/api/v2/probes/{probe}"
+    return {
         "/api/v2/probes": {
             "get": _operation("All probes", closed(probes=array(probe))),
-            "post": _operation(
-                "Add a probe",
-                probe,
-                status="201",
-                takes=ref("NewProbe"),
-                errors={"409": "Its name is taken."},
-            ),
+            "post": _operation("Add a probe", probe, status="201", takes=new, errors=taken),
         },
-        "/api/v2/probes/{probe}": {
-            "get": _operation("One probe", probe, parameters=one_probe, errors=no_probe),
+        path: {
+            "get": _operation("One probe", probe, errors=none, **one),
             "patch": _operation(
-                "Change a probe; a new ttl_s counts from now",
-                probe,
-                parameters=one_probe,
-                takes=ref("ProbeChange"),
-                errors={**no_probe, "409": "Its name is taken, or the field can't change."},
+                "Change a probe; a ttl_s counts from now", probe, takes=change, errors=fixed, **one
             ),
             "delete": _operation(
-                "Remove a probe; its events are kept",
-                None,
-                status="204",
-                parameters=one_probe,
-                errors=no_probe,
+                "Remove a probe; its events are kept", None, status="204", errors=none, **one
             ),
         },
-        "/api/v2/probes/{probe}/enable": {
-            "post": _operation("Arm it", probe, parameters=one_probe, errors=no_probe)
-        },
-        "/api/v2/probes/{probe}/disable": {
-            "post": _operation("Disarm it", probe, parameters=one_probe, errors=no_probe)
-        },
-        "/api/v2/events": {"get": _events()},
-        "/api/v2/events/stream": {"get": _stream()},
+        f"{path}/enable": {"post": _operation("Arm it", probe, errors=none, **one)},
+        f"{path}/disable": {"post": _operation("Disarm it", probe, errors=none, **one)},
     }
 
 
@@ -120,6 +113,7 @@ def _filters() -> list[dict[str, Any]]:
         _query("node", TEXT, "Id of a node."),
         _query("tree", TEXT, "Id of a tree."),
         _query("pid", WHOLE, "Process id."),
+        _query("name", TEXT, "Name of nodes."),
     ]
 
 

@@ -24,12 +24,12 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def closed(*, optional: tuple[str, ...] = (), **properties: Schema) -> Schema:
-    """An object with these properties and no others; all are there but ``optional``."""
+def closed(**properties: Schema) -> Schema:
+    """An object with exactly these properties."""
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name not in optional],
+        "required": list(properties),
         "additionalProperties": False,
     }
 

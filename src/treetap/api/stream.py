@@ -65,4 +65,5 @@ def _filter(daemon: Daemon, request: Request) -> FeedFilter:
         node=query.get("node") or None,
         tree=query.get("tree") or None,
         pid=int(pid) if pid else None,
+        name=query.get("name") or None,
     )

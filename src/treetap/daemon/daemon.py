@@ -196,7 +196,7 @@ class Daemon:
         if self.feed.listener_count:
             node = entry.identity
             event = {"kind": "node", "change": change, "node": node_view(self, entry)}
-            about = About(node=node.id, tree=node.tree, pid=node.pid)
+            about = About(node=node.id, tree=node.tree, pid=node.pid, name=node.name)
             self.feed.publish(Happening("node", about, 1, lambda: [event]))
 
     def _forget_node(self, key: int) -> None:

@@ -27,12 +27,14 @@ class FeedFilter(NamedTuple):
         node: Id of a node.
         tree: Id of a tree.
         pid: Process id.
+        name: Of nodes.
     """
 
     probe: str | None = None
     node: str | None = None
     tree: str | None = None
     pid: int | None = None
+    name: str | None = None
 
     def matches(self, about: About) -> bool:
         return (
@@ -40,6 +42,7 @@ class FeedFilter(NamedTuple):
             and self.node in (None, about.node)
             and self.tree in (None, about.tree)
             and self.pid in (None, about.pid)
+            and self.name in (None, about.name)
         )
 
 
@@ -53,6 +56,7 @@ class About(NamedTuple):
     node: str | None = None
     tree: str | None = None
     pid: int | None = None
+    name: str | None = None
 
 
 class Happening:

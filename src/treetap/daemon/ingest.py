@@ -104,7 +104,7 @@ class Ingest:
         if not self._feed.listener_count:
             return
         node = entry.identity
-        about = About(record.probe.id, node.id, node.tree, node.pid)
+        about = About(record.probe.id, node.id, node.tree, node.pid, node.name)
         make = partial(event_form.hits, batch, record, node)
         self._feed.publish(Happening("hit", about, len(batch.rows), make))
 
@@ -148,7 +148,7 @@ class Ingest:
             "lost": lost,
             "where": where,
         }
-        about = About(probe.id, node.id, node.tree, node.pid)
+        about = About(probe.id, node.id, node.tree, node.pid, node.name)
         self._feed.publish(Happening("loss", about, 1, lambda: [event]))
 
 

@@ -71,6 +71,7 @@ class EventFilter(NamedTuple):
         node: Id of a node, ``"PID-START"``.
         tree: Id of a tree.
         pid: Process id.
+        name: Of nodes.
         since_ns: First moment, in nanoseconds since the epoch.
         until_ns: First moment that is too late.
         comparisons: An event has to satisfy one of them, if there are any.
@@ -80,6 +81,7 @@ class EventFilter(NamedTuple):
     node: str | None = None
     tree: str | None = None
     pid: int | None = None
+    name: str | None = None
     since_ns: int = 0
     until_ns: int = 0
     comparisons: tuple[Comparison, ...] = ()

@@ -67,6 +67,7 @@ def _filtered(query: Select[Any], wanted: EventFilter, dialect: str) -> Select[A
             (schema.node.c.node_id, wanted.node),
             (schema.node.c.tree, wanted.tree),
             (schema.node.c.pid, wanted.pid),
+            (schema.node.c.name, wanted.name),
         )
         if value is not None
     ]
