@@ -21,6 +21,7 @@ from treetap.probe.injecting import InjectingEngine
 from treetap.probe.monitoring import MonitoringEngine, reader, restored
 from treetap.probe.snippet import Snippet
 from treetap.probe.splice import Placement
+from treetap.probe.stale import defuse
 from treetap.probe.swap import Swapper
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from treetap.probe.armed import ArmedProbe
     from treetap.probe.lookup import Site
     from treetap.probe.monitoring import Hit
+    from treetap.probe.recorder import Recorder
 
 if not HAS_MONITORING:
     from treetap.probe.bytecoding import spliced
@@ -74,6 +76,8 @@ class Arming:
         #: ``{id of a stand-in: the probes in it, by line}``.
         self._has: dict[int, frozenset[tuple[int, int]]] = {}
         self._spoilt: dict[int, CodeType] = {}
+        #: Recorders of probes that were taken off, until the code that holds them is seen to.
+        self._retired: list[Recorder] = []
 
     def add(
         self,
@@ -103,6 +107,8 @@ class Arming:
 
     def remove(self, armed: ArmedProbe) -> set[int]:
         """Take a probe off all of its sites; the sites stay named in its status."""
+        if armed.recorder is not None:
+            self._retired.append(armed.recorder)
         touched = set()
         for key, root in self._roots.items():
             kept = [entry for entry in root.entries if entry[1] is not armed]
@@ -121,8 +127,10 @@ class Arming:
             if root is None:
                 continue
             self._rebuild(root)
+            self._defuse(root)
             if not root.entries:
                 del self._roots[key]
+        self._retired.clear()
 
     def close(self) -> None:
         """Everything back to what it was."""
@@ -143,6 +151,17 @@ class Arming:
     def _rebuild(self, root: _Root) -> None:
         elsewhere = self._inject(root)
         self._watch(root, elsewhere)
+
+    def _defuse(self, root: _Root) -> None:
+        """Frames that go on in an older stand-in don't feed a probe that was taken off."""
+        if not self._retired:
+            return
+        for original in walk_codes(root.code):
+            stale = [code for code in self.swapper.issued(original) if code is not self.swapper.current(original)]
+            live = live_codes(stale)
+            for code in stale:
+                if id(code) in live:
+                    defuse(code, self._retired)
 
     def _inject(self, root: _Root) -> dict[int, str]:
         """Inject what can be; says of each other code object why it can't be."""

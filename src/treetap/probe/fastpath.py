@@ -20,7 +20,7 @@ from treetap.expression.evaluation import compile_reader
 from treetap.expression.reading import SCALARS, is_plain_attribute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from treetap.probe.recorder import Recorder
 
@@ -47,6 +47,7 @@ class FastPath(NamedTuple):
         condition: The probe's condition; ``None`` if it has none.
         condition_guards: What must hold before it is tested.
         assumptions: ``(class, attribute)`` pairs that were plain when this was planned.
+        names: What the code above reads by name.
     """
 
     values: tuple[ast.expr, ...] | None
@@ -54,6 +55,7 @@ class FastPath(NamedTuple):
     condition: ast.expr | None
     condition_guards: tuple[Guard, ...]
     assumptions: frozenset[tuple[type, str]]
+    names: tuple[str, ...]
 
     def still_holds(self) -> bool:
         """Whether nobody has turned one of the attributes into a property since."""
@@ -97,13 +99,14 @@ class Learner:
     def plan(self) -> FastPath | None:
         """The probe as plain code, or ``None`` if it has to stay with the recorder."""
         recorder, probe = self._recorder, self._recorder.probe
-        condition, condition_planner = None, _Planner(self._seen)
+        may_call = probe.allow_calls or probe.safety == "trusted"
+        condition, condition_planner = None, _Planner(self._seen, may_call=may_call)
         if recorder.condition_tree is not None:
             try:
                 condition = condition_planner.truth(recorder.condition_tree)
             except _NotPlain:
                 return None
-        values, value_planner = None, _Planner(self._seen)
+        values, value_planner = None, _Planner(self._seen, may_call=may_call)
         if not (probe.mode != "stream" or probe.max_hits or probe.snapshot):
             try:
                 values = tuple(value_planner.scalar(tree) for tree in recorder.trees)
@@ -111,12 +114,14 @@ class Learner:
                 values = None
         if values is None and condition is None:
             return None
+        read = [*(values or ()), *([condition] if condition is not None else [])]
         return FastPath(
             values,
             value_planner.guards_in_order,
             condition,
             condition_planner.guards_in_order,
             frozenset(value_planner.assumptions | condition_planner.assumptions),
+            tuple(dict.fromkeys(name for tree in read for name in _read_names(tree))),
         )
 
 
@@ -125,10 +130,17 @@ class _NotPlain(Exception):
 
 
 class _Planner:
-    """Collects the guards under which nodes can be read as plain code."""
+    """Collects the guards under which nodes can be read as plain code.
 
-    def __init__(self, seen: dict[str, set[type]]) -> None:
+    Args:
+        seen: The types of the parts.
+        may_call: The probe may run code of the program, so that a base needs no guard: if its class
+            turns out to be another one, its property is called, as in the program's own line.
+    """
+
+    def __init__(self, seen: dict[str, set[type]], *, may_call: bool) -> None:
         self._seen = seen
+        self._may_call = may_call
         self._guards: dict[str, Guard] = {}
         self.assumptions: set[tuple[type, str]] = set()
 
@@ -169,7 +181,8 @@ class _Planner:
 
     def _attribute(self, node: ast.Attribute) -> frozenset[type]:
         kinds = self._kinds(node.value)
-        self._guarded(node.value, kinds, kinds)
+        if not self._may_call:
+            self._guarded(node.value, kinds, kinds)
         for kind in kinds:
             if not is_plain_attribute(kind, node.attr):
                 raise _NotPlain
@@ -190,9 +203,16 @@ class _Planner:
 
     def _call(self, node: ast.Call) -> frozenset[type]:
         is_len = isinstance(node.func, ast.Name) and node.func.id == "len"
-        if not is_len or len(node.args) != 1 or node.keywords:
+        # A program may have a `len` of its own; then that one was seen.
+        if not is_len or self._seen_kinds(node.func) != {type(len)}:
             raise _NotPlain
-        self._guarded(node.args[0], self._kinds(node.args[0]), _SIZED)
+        if len(node.args) != 1 or node.keywords:
+            raise _NotPlain
+        kinds = self._kinds(node.args[0])
+        if not kinds or not kinds <= _SIZED:
+            raise _NotPlain
+        if not self._may_call:
+            self._guarded(node.args[0], kinds, _SIZED)
         return frozenset({int})
 
     def _compare(self, node: ast.Compare) -> frozenset[type]:
@@ -242,6 +262,14 @@ _PLANS: dict[type, Callable[[_Planner, Any], frozenset[type]]] = {
     ast.UnaryOp: _Planner._not,
     ast.BoolOp: _Planner._boolean,
 }
+
+
+def _read_names(tree: ast.expr) -> Iterator[str]:
+    """The names in a plannable tree, but for the ``len`` that it calls, which is a constant."""
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and id(node) not in called:
+            yield node.id
 
 
 def _key(node: ast.AST) -> str:

@@ -128,19 +128,22 @@ class MonitoringEngine:
             monitoring.register_callback(self._tool_id, event, on_event)
 
 
-def _on_line(sites: Sites) -> Callable[[CodeType, int], Any]:
-    """The callback of a LINE event, with all that it needs at hand."""
+def _on_line(sites: Sites, depth: int = 1) -> Callable[[CodeType, int], Any]:
+    """The callback of a LINE event, with all that it needs at hand.
+
+    The program's frame is ``depth`` frames above the callback's.
+    """
+    hit_at = {key: {line: _all_of(hits) for line, hits in of_code.items()} for key, of_code in sites.items()}
     disable, getframe = sys.monitoring.DISABLE, sys._getframe
 
     def on_line(code: CodeType, line: int) -> Any:
         try:
-            hits = sites[id(code)][line]
+            hit = hit_at[id(code)][line]
         except KeyError:
             return disable
         # A hit never raises; the call of it may, near the recursion limit.
         try:
-            for hit in hits:
-                hit(getframe(1))
+            hit(getframe(depth))
         except Exception:  # noqa: S110 - it would surface in the program
             pass
         return None
@@ -149,22 +152,25 @@ def _on_line(sites: Sites) -> Callable[[CodeType, int], Any]:
 
 
 def _on_start(sites: Sites) -> Callable[[CodeType, int], Any]:
-    disable, getframe = sys.monitoring.DISABLE, sys._getframe
-    entries = {key: lines[ENTRY] for key, lines in sites.items() if ENTRY in lines}
+    """The callback of a PY_START event: the same, at the one line that stands for the entry."""
+    entries = {key: {ENTRY: hits[ENTRY]} for key, hits in sites.items() if ENTRY in hits}
+    on_line = _on_line(entries, depth=2)
 
     def on_start(code: CodeType, _offset: int) -> Any:
-        try:
-            hits = entries[id(code)]
-        except KeyError:
-            return disable
-        try:
-            for hit in hits:
-                hit(getframe(1))
-        except Exception:  # noqa: S110 - it would surface in the program
-            pass
-        return None
+        return on_line(code, ENTRY)
 
     return on_start
+
+
+def _all_of(hits: tuple[Hit, ...]) -> Hit:
+    if len(hits) == 1:
+        return hits[0]
+
+    def hit_all(frame: FrameType) -> None:
+        for hit in hits:
+            hit(frame)
+
+    return hit_all
 
 
 def restored(codes: Iterable[CodeType]) -> list[tuple[CodeType, CodeType]]:
@@ -187,11 +193,11 @@ def reader(recorder: Recorder, code: CodeType, fast: FastPath) -> Hit:
     is_function = bool(code.co_flags & 0x1)
     # No name of a program has an @ in it, so ours can't hide one of the probe's.
     body: list[ast.stmt] = [_bind("@locals", ast.Attribute(_load("@frame"), "f_locals", ast.Load()))]
-    for name in recorder.names:
+    for name in fast.names:
         is_local = name in own or not is_function
         space = _load("@locals") if is_local else ast.Attribute(_load("@frame"), "f_globals", ast.Load())
         body.append(_bind(name, ast.Subscript(space, ast.Constant(name), ast.Load())))
-    snippet = Snippet(recorder, frozenset(recorder.names), fast, frame_name="@frame")
+    snippet = Snippet(recorder, frozenset(), fast, frame_name="@frame")
     module = ast.parse("def read(frame): pass")
     function = module.body[0]
     assert isinstance(function, ast.FunctionDef)

@@ -17,7 +17,6 @@ from time import monotonic, perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
 from treetap.expression.evaluation import Unsafe, compile_reader
-from treetap.expression.reading import SCALARS
 from treetap.expression.syntax import check, names
 from treetap.model import captured
 from treetap.model.captured import NotCaptured, SkipReason
@@ -94,30 +93,30 @@ class Recorder:
         try:
             self.hit_in(sys._getframe(1))
         except Exception:
-            self.skipped[SkipReason.FAULT].append(None)
+            self.skipped[SkipReason.FAULT].add()
 
     def hit_in(self, frame: FrameType) -> None:
         """A hit in ``frame``. Never raises."""
         try:
             self._guarded(_FrameNames(frame), frame)
         except Exception:
-            self.skipped[SkipReason.FAULT].append(None)
+            self.skipped[SkipReason.FAULT].add()
 
     def hit_throttled(self, _frame: FrameType) -> None:
         """A hit of a probe that is over its budget: only counted."""
-        self.skipped[SkipReason.BUDGET].append(None)
+        self.skipped[SkipReason.BUDGET].add()
 
     def _guarded(self, lookup: Mapping[str, Any], frame: FrameType | None) -> None:
         thread = get_ident()
         if thread in self._busy_threads:
-            self.skipped[SkipReason.REENTRY].append(None)
+            self.skipped[SkipReason.REENTRY].add()
             return
         started_ns = perf_counter_ns()
         self._busy_threads.add(thread)
         try:
             self._record(lookup, frame)
         except Exception:
-            self.skipped[SkipReason.FAULT].append(None)
+            self.skipped[SkipReason.FAULT].add()
         finally:
             self._busy_threads.discard(thread)
             self.slow_hits += 1
@@ -131,15 +130,15 @@ class Recorder:
             try:
                 is_true = bool(self._condition(lookup))
             except Exception:
-                self.skipped[SkipReason.CONDITION_ERROR].append(None)
+                self.skipped[SkipReason.CONDITION_ERROR].add()
                 return
             if not is_true:
-                self.skipped[SkipReason.CONDITION].append(None)
+                self.skipped[SkipReason.CONDITION].add()
                 return
         if self._gate is not None:
             reason = self._gate()
             if reason is not None:
-                self.skipped[reason].append(None)
+                self.skipped[reason].add()
                 return
         row = [now_ns]
         row += [

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
+from functools import partial
 from itertools import count, repeat
+from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -126,21 +128,23 @@ class Ring:
 
 
 class Counter:
-    """Counts in one C call that any thread may make: ``hits.append(None)``.
+    """Counts in one C call that any thread may make: ``next(counter.ticks)``.
 
-    It is a deque of length 0: it keeps nothing, and counts its mutations. 10 ns, and exact where
-    ``n += 1`` loses updates between threads.
+    The ticks are an iterator that knows how many are left. 12 ns, and exact where ``n += 1`` loses
+    updates between threads.
     """
 
+    _TICKS = 2**62
+
     def __init__(self) -> None:
-        self._ring = Ring(0)
-        self.append = self._ring.append
-        self.rows = self._ring.rows
-        self.is_inlinable = self._ring.is_inlinable
+        self.ticks = repeat(None, self._TICKS)
+        self.add: Callable[[], None] = partial(next, self.ticks)
+        self._before = 0
 
     @property
     def value(self) -> int:
-        return self._ring.appended
+        return self._TICKS - length_hint(self.ticks) - self._before
 
     def start_over(self) -> None:
-        self._ring.start_over()
+        """Count from 0, with the same ticks: running code holds them."""
+        self._before += self.value

@@ -99,7 +99,7 @@ class Snippet:
         else:
             values = [self._with_builtins(value) for value in fast.values]
             row = ast.Tuple([_call(self._constant("time_ns", time_ns)), *values], ast.Load())
-            record = ast.Expr(self._append(self._recorder.ring, "rows", row))
+            record = ast.Expr(self._append(row))
         record = self._guarded(fast.value_guards if fast.values is not None else (), [record])
         if fast.condition is not None:
             skip = self._count(SkipReason.CONDITION)
@@ -127,7 +127,7 @@ class Snippet:
 
     def _hit(self) -> ast.stmt:
         recorder = self._recorder
-        if recorder.probe.snapshot or not self._readable.issuperset(recorder.names):
+        if self._frame_name or recorder.probe.snapshot or not self._readable >= set(recorder.names):
             return self._hit_here()
         read = [ast.Name(name, ast.Load()) for name in recorder.names]
         return ast.Expr(_call(self._constant("hit", recorder.hit), *read))
@@ -142,15 +142,16 @@ class Snippet:
         return _call(self._constant("hit_here", self._recorder.hit_here))
 
     def _count(self, reason: str) -> ast.stmt:
-        counter = self._recorder.skipped[reason]
-        return ast.Expr(self._append(counter, f"skipped {reason}", ast.Constant(None)))
+        ticks = self._constant(f"skipped {reason}", self._recorder.skipped[reason].ticks)
+        return ast.Expr(_call(self._constant("next", next), ticks))
 
-    def _append(self, ring: Any, name: str, value: ast.expr) -> ast.expr:
+    def _append(self, row: ast.expr) -> ast.expr:
+        ring = self._recorder.ring
         if ring.is_inlinable:
-            target: ast.expr = ast.Attribute(self._constant(name, ring.rows), "append", ast.Load())
+            append: ast.expr = ast.Attribute(self._constant("rows", ring.rows), "append", ast.Load())
         else:
-            target = self._constant(f"append to {name}", ring.append)
-        return _call(target, value)
+            append = self._constant("append", ring.append)
+        return _call(append, row)
 
     def _with_builtins(self, value: ast.expr) -> ast.expr:
         """``value``, calling the builtin ``len`` whatever the program calls by that name."""
