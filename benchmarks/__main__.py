@@ -17,7 +17,7 @@ from benchmarks.setting import Setting
 from benchmarks.worker import ROOT
 
 #: In the order of the table.
-CLAIMS = ("hit", "debugpy_logpoint", "ddtrace_probe")
+CLAIMS = ("hit", "debugpy_logpoint", "ddtrace_probe", "asleep")
 
 
 def main() -> int:

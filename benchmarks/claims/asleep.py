@@ -1,0 +1,175 @@
+"""What a program pays that has treetap in it, asleep.
+
+Start-up is measured on whole processes that take turns: a bare interpreter, one that imports treetap,
+one that calls ``init()``, one under ``treetap run``. Speed is measured in one process, with a sleeping
+node and after ``shutdown()``, in turns.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.clock import Contender, Timing, interleave, ratio
+from benchmarks.sample import Claim, sample
+from benchmarks.shop import open_shop
+from benchmarks.worker import Worker, serve
+
+if TYPE_CHECKING:
+    from benchmarks.setting import Setting
+
+GROUP = "asleep"
+_RESIDENT = "print(int(open('/proc/self/statm').read().split()[1]) * 4096 / 1e6)"
+PROGRAMS = {
+    "bare": "pass",
+    "import": "import treetap",
+    "init": "import treetap; treetap.init()",
+}
+
+
+def measure(setting: Setting) -> list[Claim]:
+    variables = _variables(setting)
+    elapsed, resident = _start_up(setting, variables)
+    with Worker(
+        f"benchmarks.claims.{GROUP}", str(setting.directory), variables=variables, core=1
+    ) as worker:
+        answer = worker.ask("speed", rounds=setting.rounds)
+    measured = {name: [Timing(*timing) for timing in timings] for name, timings in answer.items()}
+    return [
+        Claim(
+            GROUP,
+            "a function's speed, asleep against without",
+            ratio(measured, "asleep", "without"),
+            "x",
+            at_most=1.02,
+        ),
+        Claim(
+            GROUP,
+            "import treetap, over a bare interpreter",
+            sample(_over(elapsed, "import")),
+            "ms",
+            at_most=15,
+        ),
+        Claim(
+            GROUP,
+            "import and init(), over a bare interpreter",
+            sample(_over(elapsed, "init")),
+            "ms",
+            note="whole processes, start to end; caches warm",
+        ),
+        Claim(
+            GROUP,
+            "a child's start in a tapped tree, over one outside",
+            sample(_over(elapsed, "child")),
+            "ms",
+            at_most=20,
+        ),
+        Claim(
+            GROUP,
+            "memory after import and init()",
+            sample(_over(resident, "init")),
+            "MB",
+            at_most=3,
+        ),
+        Claim(
+            GROUP,
+            "memory of a child in a tapped tree",
+            sample(_over(resident, "child")),
+            "MB",
+            at_most=3,
+        ),
+    ]
+
+
+def _variables(setting: Setting) -> dict[str, str | None]:
+    home = setting.directory / "asleep"
+    home.mkdir(mode=0o700, exist_ok=True)
+    return {
+        "TREETAP_HOME": str(home),
+        # An installed package has its bytecode beside it.
+        "PYTHONDONTWRITEBYTECODE": None,
+        "PYTHONPYCACHEPREFIX": str(setting.directory / "bytecode"),
+    }
+
+
+def _start_up(
+    setting: Setting, variables: dict[str, str | None]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Milliseconds and megabytes of whole processes, which take turns."""
+    environment = {**os.environ, **{name: value or "" for name, value in variables.items()}}
+    del environment["PYTHONDONTWRITEBYTECODE"]
+    in_tree = {**environment, **_tree_variables(environment)}
+    starts = {
+        "bare": (PROGRAMS["bare"], environment),
+        "import": (PROGRAMS["import"], environment),
+        "init": (PROGRAMS["init"], environment),
+        "child": (PROGRAMS["bare"], in_tree),
+    }
+    elapsed: dict[str, list[float]] = {name: [] for name in starts}
+    resident: dict[str, list[float]] = {name: [] for name in starts}
+    for number in range(3 * setting.rounds + 2):
+        for name, (program, variables_of) in starts.items():
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", program], env=variables_of, check=True)
+            took_ms = (time.perf_counter() - began) * 1000
+            if number < 2:
+                continue  # these write the bytecode
+            elapsed[name].append(took_ms)
+            if number < 7:
+                done = subprocess.run(
+                    [sys.executable, "-c", f"{program}\n{_RESIDENT}"],
+                    env=variables_of,
+                    check=True,
+                    capture_output=True,
+                    text=True,
+                )
+                resident[name].append(float(done.stdout))
+    return elapsed, resident
+
+
+def _tree_variables(environment: dict[str, str]) -> dict[str, str]:
+    """What ``treetap run`` adds to the environment of the tree that it starts."""
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+    done = subprocess.run(
+        [sys.executable, "-m", "treetap.cli", "run", "--", sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    import json
+
+    given: dict[str, str] = json.loads(done.stdout)
+    return {name: value for name, value in given.items() if environment.get(name) != value}
+
+
+def _over(measured: dict[str, list[float]], name: str) -> list[float]:
+    return [one - bare for one, bare in zip(measured[name], measured["bare"], strict=True)]
+
+
+class Target:
+    """The process whose speed is measured."""
+
+    def __init__(self, directory: Path) -> None:
+        self.shop = open_shop(directory)
+
+    def speed(self, rounds: int) -> dict[str, Any]:
+        import treetap
+
+        contender = Contender("handle", self.shop.module.handle, self.shop.call())
+        measured: dict[str, Any] = {"asleep": [], "without": []}
+        for _ in range(rounds):
+            treetap.init(name="benchmark")
+            measured["asleep"] += interleave([contender], rounds=1)["handle"]
+            treetap.shutdown()
+            measured["without"] += interleave([contender], rounds=1)["handle"]
+        return measured
+
+
+if __name__ == "__main__":
+    target = Target(Path(sys.argv[1]))
+    serve({"speed": target.speed})
