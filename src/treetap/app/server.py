@@ -142,6 +142,7 @@ def _url(sock: socket.socket) -> str:
 def _start_ns() -> int:
     """When this process began, as ``NodeIdentity.start_ns``; 0 where the system doesn't tell."""
     try:
-        return int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19])
+        ticks = int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19])
     except (OSError, IndexError, ValueError):
         return 0
+    return ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))

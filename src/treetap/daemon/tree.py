@@ -64,4 +64,6 @@ def _has_started_at(pid: int, start_hex: str) -> bool:
         return False
     # The second field is the program's name, which may hold anything, a parenthesis too.
     fields = stat.rpartition(b")")[2].split()
-    return fields[0] not in (b"Z", b"X") and int(fields[19]) == wanted
+    # The system counts in ticks, an identity in nanoseconds (`model.node`).
+    start_ns = int(fields[19]) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    return fields[0] not in (b"Z", b"X") and start_ns == wanted

@@ -54,9 +54,9 @@ class NodeIdentity:
     Attributes:
         name: The user's name for the program, e.g. ``"shop"``.
         pid: Process id.
-        start_ns: Start of the process, in nanoseconds since the epoch as far as the system
-            tells (Linux: field 22 of ``/proc/PID/stat``, in clock ticks); tells a recycled
-            pid from the old process.
+        start_ns: Start of the process in nanoseconds: on Linux since the boot (field 22 of
+            ``/proc/PID/stat``, whose ticks are 10 ms), elsewhere since the epoch; tells a
+            recycled pid from the old process.
         host: Host name.
         boot_id: Differs between two boots and two machines; ``""`` where unknown.
         tree: Id of the tree: that of its root.
