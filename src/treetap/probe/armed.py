@@ -54,6 +54,11 @@ class ArmedProbe:
         self.state = ProbeState.FAILED
         self.error = (exc.slug, exc.what, exc.hint)
 
+    def fault(self, exc: Exception) -> None:
+        """Something is wrong with treetap itself: it costs the user this probe, and nothing else."""
+        self.state = ProbeState.FAILED
+        self.error = ("fault", f"treetap could not arm it: {type(exc).__name__}: {exc}", "")
+
     def adopt(self, recorder: Recorder) -> None:
         """Begin to record with ``recorder``."""
         self.recorder = recorder

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from treetap.errors import TreetapError
 from treetap.interpreter import HAS_MONITORING, MONITORING_SPOILS_CODE
-from treetap.probe.code import walk_codes
+from treetap.probe.code import nested_codes, walk_codes
 from treetap.probe.frames import live_codes
 from treetap.probe.injecting import InjectingEngine
 from treetap.probe.monitoring import MonitoringEngine, reader, restored
 from treetap.probe.snippet import Snippet
 from treetap.probe.splice import Placement
-from treetap.probe.stale import defuse
+from treetap.probe.stale import defuse, exchange_constants
 from treetap.probe.swap import Swapper
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ NO_PLACE = "no statement can stand there"
 NOT_ASKED = "injecting was not asked for"
 RUNNING = "a frame was running when it was armed"
 BODY = "the body of a module or a class"
+#: ``CO_OPTIMIZED``: the code of a function.
+_OPTIMIZED = 0x1
 
 
 #: Every engine of this interpreter, the preferred ones first. ``splicing`` works on bytecode.
@@ -68,7 +70,7 @@ class Arming:
     """
 
     def __init__(self, engines: Sequence[str] = ENGINES) -> None:
-        self._engines = frozenset(engines)
+        self._engines = frozenset(engines) & frozenset(ENGINES)
         self.swapper = Swapper()
         self._injecting = InjectingEngine(self.swapper)
         self._watching = MonitoringEngine() if HAS_MONITORING else TracingEngine()
@@ -78,6 +80,8 @@ class Arming:
         self._spoilt: dict[int, CodeType] = {}
         #: Recorders of probes that were taken off, until the code that holds them is seen to.
         self._retired: list[Recorder] = []
+        #: The bodies of modules that run, whose constants are the functions that they will make.
+        self._bodies: dict[int, CodeType] = {}
 
     def add(
         self,
@@ -85,6 +89,7 @@ class Arming:
         sites: tuple[Site, ...],
         text: str | None,
         functions: tuple[FunctionType, ...] = (),
+        bodies: tuple[CodeType, ...] = (),
     ) -> set[int]:
         """Put a probe onto sites; takes effect at ``rebuild``.
 
@@ -92,6 +97,7 @@ class Arming:
             The ids of the roots that have to be rebuilt.
         """
         self.swapper.remember(functions)
+        self._bodies |= {id(body): body for body in bodies}
         touched = set()
         for site in sites:
             root = self._roots.get(id(site.root))
@@ -131,6 +137,7 @@ class Arming:
             if not root.entries:
                 del self._roots[key]
         self._retired.clear()
+        self._refresh_bodies()
 
     def close(self) -> None:
         """Everything back to what it was."""
@@ -152,6 +159,25 @@ class Arming:
         elsewhere = self._inject(root)
         self._watch(root, elsewhere)
 
+    def _refresh_bodies(self) -> None:
+        """Have the bodies that still run make functions of the code that is wanted now."""
+        live = live_codes(self._bodies.values())
+        for key, body in list(self._bodies.items()):
+            self._refresh(body)
+            if key not in live:
+                del self._bodies[key]
+
+    def _refresh(self, body: CodeType) -> None:
+        replaced = {}
+        for inner in nested_codes(body):
+            wanted = self.swapper.current(self.swapper.original(inner))
+            if wanted is not inner:
+                replaced[id(inner)] = wanted
+            elif not inner.co_flags & _OPTIMIZED:
+                self._refresh(inner)
+        if replaced:
+            exchange_constants(body, replaced)
+
     def _defuse(self, root: _Root) -> None:
         """Frames that go on in an older stand-in don't feed a probe that was taken off."""
         if not self._retired:
@@ -169,6 +195,8 @@ class Arming:
         for site, armed in root.entries:
             snippet = self._snippet(site, armed)
             wanted.setdefault(id(site.code), []).append(Placement(site.line, snippet))
+        if not root.is_function and live_codes([root.code]):
+            return dict.fromkeys(wanted, BODY)
         is_proven = self._injecting.prove(root.code, root.text)
         for _site, armed in root.entries:
             armed.differs = not is_proven and root.text is not None

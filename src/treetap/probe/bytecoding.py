@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 #: The line of a function's entry.
 _ENTRY = 0
+#: Instructions that must stay next to the one before them, and one that is only ever reached by an
+#: exception that its own line has raised.
+_NEVER_BEFORE = frozenset({"PRECALL", "CALL", "END_ASYNC_FOR"})
+#: Instructions that the next one is not reached from.
+_ENDS = frozenset(
+    {"RETURN_VALUE", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD"}
+    | {"JUMP_BACKWARD_NO_INTERRUPT", "JUMP_NO_INTERRUPT"}
+)
 
 
 def spliced(
@@ -69,24 +77,23 @@ def _walk(
 def _with_calls(code: CodeType, hits: dict[int, list[Hit]]) -> CodeType:
     calls = {line: _caller(tuple(of_line)) for line, of_line in hits.items()}
     instructions = Bytecode.from_code(code)
-    heads = _lines_after_labels(instructions)
+    jumps = _jumps_by_label(instructions)
     result: list[Any] = []
-    line_before = None
+    labels: list[Label] = []
+    before: Instr | None = None
     has_entered = False
-    for item in instructions:
+    for position, item in enumerate(instructions):
         if not isinstance(item, Instr):
+            if isinstance(item, Label):
+                labels.append(item)
             result.append(item)
             continue
-        line = item.lineno
-        if has_entered and line != line_before and line in calls:
-            result += _call(calls[line], item)
-        elif item.name == "JUMP_BACKWARD" and isinstance(item.arg, Label):
-            # Back to a loop's header: its line is hit once more.
-            head = heads.get(id(item.arg))
-            if head in calls:
-                result += _call(calls[head], item)
+        if has_entered and item.name not in _NEVER_BEFORE and item.lineno in calls:
+            here = [jump for label in labels for jump in jumps.get(id(label), ())]
+            result += _arrivals(calls[item.lineno], item, position, before, here)
+        labels = []
         if has_entered:
-            line_before = line
+            before = item
         result.append(item)
         if item.name == "RESUME" and not has_entered:
             has_entered = True
@@ -96,17 +103,40 @@ def _with_calls(code: CodeType, hits: dict[int, list[Hit]]) -> CodeType:
     return instructions.to_code()
 
 
-def _lines_after_labels(instructions: Bytecode) -> dict[int, int | None]:
-    """``{id(label): line of the instruction behind it}``."""
-    lines: dict[int, int | None] = {}
-    waiting: list[int] = []
-    for item in instructions:
-        if isinstance(item, Label):
-            waiting.append(id(item))
-        elif isinstance(item, Instr):
-            lines.update(dict.fromkeys(waiting, item.lineno))
-            waiting.clear()
-    return lines
+def _jumps_by_label(instructions: Bytecode) -> dict[int, list[tuple[int, Instr]]]:
+    """``{id(label): where the jumps to it stand}``."""
+    jumps: dict[int, list[tuple[int, Instr]]] = {}
+    for position, item in enumerate(instructions):
+        if isinstance(item, Instr) and isinstance(item.arg, Label):
+            jumps.setdefault(id(item.arg), []).append((position, item))
+    return jumps
+
+
+def _arrivals(
+    call: Callable[[], None],
+    item: Instr,
+    position: int,
+    before: Instr | None,
+    jumps: list[tuple[int, Instr]],
+) -> list[Any]:
+    """What goes in front of ``item``, so that those who come from another line pass the call.
+
+    An instruction may be reached from its own line and from others, so each way to it is led past
+    the call or around it; a jump back counts as another line, for it begins the line once more.
+    """
+    passing, around = Label(), Label()
+    is_passed = False
+    for jumped_from, jump in jumps:
+        is_back = jumped_from > position and jump.name != "JUMP_BACKWARD_NO_INTERRUPT"
+        passes = is_back or jump.lineno != item.lineno
+        jump.arg = passing if passes else around
+        is_passed |= passes
+    falls_through = before is not None and before.name not in _ENDS
+    falls_in_line = falls_through and before is not None and before.lineno == item.lineno
+    if falls_in_line and not is_passed:
+        return [around]
+    way_around = [Instr("JUMP_FORWARD", around, location=item.location)] if falls_in_line else []
+    return [*way_around, passing, *_call(call, item), around]
 
 
 def _call(call: Callable[[], None], at: Instr) -> list[Instr]:

@@ -14,9 +14,8 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, Final
 
-from treetap.expression.reading import MISSING, find, instance_dict
+from treetap.expression.reading import find, instance_dict
 from treetap.expression.standard import (
-    exact_kind,
     kind_of,
     loaded,
     mro_of,
@@ -144,6 +143,7 @@ class _Capturer:
         "_max_fields",
         "_max_items",
         "_path",
+        "_short",
     )
 
     def __init__(self, limits: Limits, redaction: Redaction, *, allow_calls: bool) -> None:
@@ -151,6 +151,8 @@ class _Capturer:
         self._hides = redaction.hides
         self._allow_calls = allow_calls
         self._left = MAX_NODES
+        #: Texts up to this length cost nothing extra.
+        self._short = min(_CHARS_PER_NODE, self._max_chars)
         #: ``id`` of each container that we are inside of.
         self._path: set[int] = set()
 
@@ -160,7 +162,7 @@ class _Capturer:
         if value is None or cls is bool:
             return value
         if cls is str:
-            if len(value) <= _CHARS_PER_NODE and len(value) <= self._max_chars and value.isascii():
+            if len(value) <= self._short and value.isascii():
                 return value
             return self._text(value)
         if cls is int:
@@ -232,13 +234,20 @@ class _Capturer:
         return {KIND: "bytes", "v": repr(shown)[2:-1], "len": length}
 
     def _items(self, items: Iterable[Any], depth: int) -> list[Captured]:
-        taken = []
-        take = self.take
+        taken: list[Captured] = []
+        append, take, short = taken.append, self.take, self._short
         for item in items:
             if self._left <= 0:
                 break
             self._left -= 1
-            taken.append(take(item, depth))
+            # The commonest kinds here and now: a call for each would double the cost.
+            kind = type(item)
+            if (kind is int and _INT_MIN <= item <= _INT_MAX) or (
+                kind is str and len(item) <= short and item.isascii()
+            ):
+                append(item)
+            else:
+                append(take(item, depth))
         return taken
 
     def _sequence(self, value: Any, cls: type, kind: str, depth: int) -> Captured:
@@ -257,8 +266,8 @@ class _Capturer:
         return form
 
     def _dict(self, value: Any, cls: type, _kind: str, depth: int) -> Captured:
-        pairs = []
-        take = self.take
+        pairs: list[list[Any]] = []
+        append, take, hides, short = pairs.append, self.take, self._hides, self._short
         depth += 1
         length = dict.__len__(value)
         # In one go, in C: another thread can't change the dict in between.
@@ -266,13 +275,18 @@ class _Capturer:
             if self._left <= 0:
                 break
             self._left -= 2
-            kind = type(key)
-            if kind is str and self._hides(key):
-                pairs.append([take(key, depth), not_captured(NotCaptured.REDACTED)])
-            elif kind is not str and self._hides_key(key, kind):
-                pairs.append([take(key, depth), not_captured(NotCaptured.REDACTED)])
+            is_text = type(key) is str
+            shown = key if is_text and len(key) <= short and key.isascii() else take(key, depth)
+            if hides(key) if is_text else self._hides_key(key, type(key)):
+                append([shown, not_captured(NotCaptured.REDACTED)])
+                continue
+            kind = type(item)
+            if (kind is int and _INT_MIN <= item <= _INT_MAX) or (
+                kind is str and len(item) <= short and item.isascii()
+            ):
+                append([shown, item])
             else:
-                pairs.append([take(key, depth), take(item, depth)])
+                append([shown, take(item, depth)])
         form = {KIND: "dict", "items": pairs, "len": length}
         if cls is not dict:
             form["type"] = _name_of(cls)
@@ -340,10 +354,8 @@ class _Capturer:
 
     def locals_of(self, frame: types.FrameType) -> list[list[Any]]:
         names: Any = frame.f_locals
-        if type(names) is not dict and type(names) is not _LOCALS_PROXY:
-            # What a metaclass's __prepare__ made: any mapping at all.
-            if not issubclass(type(names), dict):
-                return []
+        if type(names) is not _LOCALS_PROXY and not issubclass(type(names), dict):
+            return []  # what a metaclass's __prepare__ made: any mapping at all
         pairs = names.items() if type(names) is _LOCALS_PROXY else dict.items(names)
         taken: list[list[Any]] = []
         for name, value in list(itertools.islice(pairs, 10 * self._max_items)):
@@ -357,7 +369,11 @@ class _Capturer:
         return taken
 
 
-_LOCALS_PROXY = type((lambda: sys._getframe().f_locals)())  # noqa: SLF001 - no public name
+def _locals_proxy() -> type:
+    return type(sys._getframe().f_locals)  # noqa: SLF001 - there is no public way
+
+
+_LOCALS_PROXY: Final = _locals_proxy()
 
 
 def _big_int(value: int) -> Captured:
@@ -414,7 +430,7 @@ def _properties(value: Any, cls: type) -> list[tuple[str, Any]]:
             if type(entry) is property and type(name) is str and find(cls, name) is entry:
                 try:
                     found.append((name, getattr(value, name)))
-                except Exception:  # noqa: BLE001, S112 - the user's
+                except Exception:  # noqa: BLE001 - the user's
                     continue
     return found
 
@@ -477,7 +493,6 @@ _FIRST: dict[str, Callable[[Any, int], tuple[Any, int]]] = {
     "view": _first_of_view,
     "array": _first_of_array,
 }
-_Nesting = Any
 _NESTING: dict[str, Callable[[_Capturer, Any, type, str, int], Captured]] = {
     **dict.fromkeys(_TYPES, _Capturer._sequence),
     "dict": _Capturer._dict,

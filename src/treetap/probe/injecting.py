@@ -100,7 +100,11 @@ class InjectingEngine:
                 constants.update(placement.snippet.constants)
         if failed:
             return [], failed
-        compiled = unit.compile_twin(tree)
+        try:
+            compiled = unit.compile_twin(tree)
+        except (SyntaxError, ValueError, RecursionError):
+            # The compiler takes the source and not what we have made of it.
+            return [], set(wanted)
         pairs: list[tuple[CodeType, CodeType]] = []
         failed = _pair(root, compiled, constants, frozenset(wanted), pairs)
         return pairs, failed

@@ -62,12 +62,14 @@ class Found(NamedTuple):
         functions: The functions met on the way.
         is_pending: No module that is imported has it.
         text: The source of the file now; ``None`` where it can't be read.
+        bodies: Code of modules that runs right now, and may yet make functions of the sites.
     """
 
     sites: tuple[Site, ...] = ()
     functions: tuple[FunctionType, ...] = ()
     is_pending: bool = False
     text: str | None = None
+    bodies: tuple[CodeType, ...] = ()
 
 
 def find(
@@ -116,12 +118,13 @@ def find(
         [function.__code__ for function in functions if location.matches_file(function.__code__.co_filename)],
         swapper,
     )
+    roots += [root for body in running for root in _functions_in(body) if root not in roots]
     sites = _sites(roots, line, wanted_names) or _body_sites(running, line)
     if not sites and not is_thorough:
         return find(location, swapper, wanted_names, modules=modules, is_thorough=True)
     if not sites:
         raise _no_code(filename, line, [*roots, *running], text)
-    return Found(tuple(sites), tuple(functions), text=text)
+    return Found(tuple(sites), tuple(functions), text=text, bodies=tuple(running))
 
 
 def find_in_code(
@@ -134,12 +137,7 @@ def find_in_code(
     """
     filename = module_code.co_filename
     text = read_source(filename)
-    every = _all_sites(module_code, is_function=False)
-    roots = [
-        site.code
-        for site in every
-        if site.code.co_flags & _OPTIMIZED and not any(c.co_flags & _OPTIMIZED for c in site.around)
-    ]
+    roots = _functions_in(module_code)
     if location.qualname:
         sites = [
             site for root in roots for site in _all_sites(root) if site.code.co_qualname == location.qualname
@@ -151,11 +149,7 @@ def find_in_code(
     line = location.line or _line_of_text(location, filename, text)
     sites = _sites(roots, line, wanted_names)
     if not sites:
-        sites = [
-            site._replace(line=line)
-            for site in every
-            if not site.code.co_flags & _OPTIMIZED and line in code_lines(site.code)
-        ]
+        sites = _body_sites([module_code], line)
     if not sites:
         raise _no_code(filename, line, [module_code], text)
     return Found(tuple(sites), text=text)
@@ -172,11 +166,7 @@ def file_of(module: ModuleType) -> str:
 def _find_function(
     location: Location, swapper: Swapper, modules: Sequence[ModuleType]
 ) -> Found:
-    of_that_name = [
-        module
-        for module in modules
-        if ModuleType.__getattribute__(module, "__dict__").get("__name__") == location.module
-    ]
+    of_that_name = [module for module in modules if location.module in _names_of(module)]
     if not of_that_name:
         return Found(is_pending=True)
     functions = [function for module in of_that_name for function in functions_of_module(module)]
@@ -202,6 +192,14 @@ def _find_function(
         raise _no_function(location, names)
     text = read_source(sites[0].code.co_filename, functions[0].__globals__)
     return Found(tuple(sites), tuple(functions), text=text)
+
+
+def _names_of(module: ModuleType) -> tuple[str, ...]:
+    """A module's name; a script that runs as ``__main__`` goes by the name of its file too."""
+    name = ModuleType.__getattribute__(module, "__dict__").get("__name__")
+    if name != "__main__":
+        return (name,) if type(name) is str else ()
+    return (name, file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
 
 
 def _functions_anywhere(location: Location) -> list[FunctionType]:
@@ -257,14 +255,24 @@ def _sites(roots: Sequence[CodeType], line: int, wanted_names: Iterable[str]) ->
     return found
 
 
-def _body_sites(running: Sequence[CodeType], line: int) -> list[Site]:
-    """In a module that is being run: its own line, or one of a function that it has yet to make."""
+def _functions_in(body: CodeType) -> list[CodeType]:
+    """The outermost functions that the body of a module makes, in its classes too."""
     found = []
-    for module in running:
-        sites = _all_sites(module, is_function=False)
-        here = _without_comprehensions([s._replace(line=line) for s in sites if line in code_lines(s.code)])
-        found += here or [site for site in sites[1:] if _is_entry(site.code, line)][:1]
+    for site in _all_sites(body):
+        is_outermost = not any(code.co_flags & _OPTIMIZED for code in site.around)
+        if site.code.co_flags & _OPTIMIZED and is_outermost:
+            found.append(site.code)
     return found
+
+
+def _body_sites(bodies: Sequence[CodeType], line: int) -> list[Site]:
+    """The lines of modules and classes themselves."""
+    return [
+        site._replace(line=line)
+        for body in bodies
+        for site in _all_sites(body, is_function=False)
+        if not site.code.co_flags & _OPTIMIZED and line in code_lines(site.code)
+    ]
 
 
 def _is_entry(code: CodeType, line: int) -> bool:

@@ -18,6 +18,7 @@ from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch
 from treetap.probe.lookup import find, find_in_code
 from treetap.probe.recorder import Recorder
+from treetap.probe.script import ScriptWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,6 +52,7 @@ class ProbeSet:
         self._probes: dict[str, ArmedProbe] = {}
         self._busy_threads: set[int] = set()
         self._imports = ImportWatch(self._on_import)
+        self._script = ScriptWatch(self._on_script)
         self._look_again_at: list[tuple[float, ArmedProbe]] = []
         self._budget_at_s = 0.0
 
@@ -135,6 +137,7 @@ class ProbeSet:
             self._probes.clear()
             self._look_again_at.clear()
             self._imports.watch(())
+            self._script.watch(())
 
     def _arm(self, probe: Probe) -> set[int]:
         armed = self._probes[probe.id] = ArmedProbe(probe)
@@ -144,8 +147,7 @@ class ProbeSet:
         except TreetapError as exc:
             armed.fail(exc)
         except Exception as exc:  # a fault of ours must not end the shipper, nor the program
-            armed.state = ProbeState.FAILED
-            armed.error = ("fault", f"treetap could not arm it: {type(exc).__name__}: {exc}", "")
+            armed.fault(exc)
         return set()
 
     def _find_sites(self, armed: ArmedProbe, *, is_thorough: bool) -> set[int]:
@@ -159,7 +161,9 @@ class ProbeSet:
             armed.why = "waits for its module to be imported"
             return set()
         armed.state, armed.why = ProbeState.ARMED, ""
-        touched = self._arming.add(armed, found.sites, found.text, found.functions)
+        touched = self._arming.add(
+            armed, found.sites, found.text, found.functions, found.bodies
+        )
         if not is_thorough:
             now_s = time.monotonic()
             self._look_again_at += [(now_s + after_s, armed) for after_s in _LOOK_AGAIN_S]
@@ -208,33 +212,43 @@ class ProbeSet:
     def _watch_imports(self) -> None:
         pending = [a.probe.location for a in self._probes.values() if a.state == ProbeState.PENDING]
         self._imports.watch(pending)
+        self._script.watch(pending)
 
     def _on_import(self, module_name: str, code: CodeType) -> CodeType:
         """Arm what waits for this module, in its code, before that runs."""
         with self._lock:
-            touched: set[int] = set()
-            for armed in self._pending_for(module_name, code):
-                try:
-                    touched |= self._arm_in(armed, module_name, code)
-                except TreetapError as exc:
-                    armed.fail(exc)
-            self._arming.rebuild(touched)
-            self._watch_imports()
+            self._arm_pending(module_name, code, bodies=())
             return self._arming.rewritten(code)
 
+    def _on_script(self, code: CodeType) -> None:
+        """Arm what waits for the main script: its code has just begun to run."""
+        with self._lock:
+            self._arm_pending("__main__", code, bodies=(code,))
+
+    def _arm_pending(self, module_name: str, code: CodeType, bodies: tuple[CodeType, ...]) -> None:
+        touched: set[int] = set()
+        for armed in self._pending_for(module_name, code):
+            recorder = armed.recorder
+            assert recorder is not None
+            try:
+                found = find_in_code(armed.probe.location, module_name, code, recorder.names)
+            except TreetapError as exc:
+                armed.fail(exc)
+                continue
+            armed.state, armed.why = ProbeState.ARMED, ""
+            self._look_again_at.append((time.monotonic() + _LOOK_AGAIN_S[1], armed))
+            touched |= self._arming.add(armed, found.sites, found.text, bodies=bodies)
+        self._arming.rebuild(touched)
+        self._watch_imports()
+
     def _pending_for(self, module_name: str, code: CodeType) -> Iterable[ArmedProbe]:
-        for armed in self._probes.values():
+        names = {module_name}
+        if module_name == "__main__":
+            names.add(code.co_filename.replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
+        for armed in list(self._probes.values()):
             location = armed.probe.location
-            if armed.state == ProbeState.PENDING and (
-                location.module == module_name or location.matches_file(code.co_filename)
-            ):
+            is_meant = (
+                location.module in names if location.module else location.matches_file(code.co_filename)
+            )
+            if armed.state == ProbeState.PENDING and is_meant:
                 yield armed
-
-    def _arm_in(self, armed: ArmedProbe, module_name: str, code: CodeType) -> set[int]:
-        assert armed.recorder is not None
-        found = find_in_code(armed.probe.location, module_name, code, armed.recorder.names)
-        armed.state, armed.why = ProbeState.ARMED, ""
-        self._look_again_at.append((time.monotonic() + _LOOK_AGAIN_S[1], armed))
-        return self._arming.add(armed, found.sites, found.text)
-
-

@@ -42,6 +42,8 @@ def scope_of(tree: ast.Module, code: CodeType) -> Scope | None:
 def splice(scope: Scope, placements: Iterable[Placement]) -> bool:
     """Change ``scope`` so that each snippet runs at its line; ``False`` if one can't stand there."""
     is_placed = True
+    if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
+        _declare_first(scope)
     for line, snippet in placements:
         is_placed &= _splice_one(scope, line, snippet)
     return is_placed
@@ -118,7 +120,7 @@ def _splice_spanning(scope: ast.AST, line: int, snippet: Snippet) -> bool:
 
 def _insert_at_statement(block: list[ast.stmt], index: int, line: int, snippet: Snippet) -> None:
     statement = block[index]
-    if isinstance(statement, _LOOPS) and not _is_endless(statement):
+    if isinstance(statement, _LOOPS):
         _insert_at_rounds(statement, line, snippet)
     _insert(block, index, line, snippet)
 
@@ -134,11 +136,6 @@ def _insert_at_rounds(loop: ast.For | ast.AsyncFor | ast.While, line: int, snipp
     for block, index in reversed(continues):
         _insert(block, index, line, snippet)
     _insert(loop.body, len(loop.body), line, snippet)
-
-
-def _is_endless(loop: ast.stmt) -> bool:
-    """``while True`` has no test to come back to: its header is reached once."""
-    return isinstance(loop, ast.While) and isinstance(loop.test, ast.Constant) and bool(loop.test.value)
 
 
 def _insert(block: list[ast.stmt], index: int, line: int, snippet: Snippet) -> None:
@@ -168,19 +165,47 @@ def _locate(tree: ast.AST, line: int) -> None:
             node.col_offset = node.end_col_offset = 0  # type: ignore[attr-defined]
 
 
-def _first_line(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast.ClassDef) -> int:
-    return scope.body[0].lineno if scope.body and not isinstance(scope, ast.Module) else 0
+def _declare_first(scope: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """``global`` and ``nonlocal`` before all else: a snippet must not use a name before they do.
+
+    They are declarations; where in a function they stand means nothing.
+    """
+    declarations: list[ast.stmt] = []
+    for block in list(_blocks(scope)):
+        found = [statement for statement in block if isinstance(statement, ast.Global | ast.Nonlocal)]
+        if found:
+            declarations += found
+            kept = [statement for statement in block if statement not in found]
+            block[:] = kept or [ast.copy_location(ast.Pass(), found[0])]
+    for declaration in declarations:
+        declaration.is_ours = True  # type: ignore[attr-defined]
+    entry = _entry_index(scope)
+    scope.body[entry:entry] = declarations
+
+
+def _first_line(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast.ClassDef) -> float:
+    """Where the body begins to do something; what stands above it is the entry."""
+    if isinstance(scope, ast.Module):
+        return 0
+    for statement in scope.body[_entry_index(scope) :]:
+        if not hasattr(statement, "is_ours"):
+            decorators = getattr(statement, "decorator_list", ())
+            return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    return float("inf")
 
 
 def _entry_index(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast.ClassDef) -> int:
-    """Behind the docstring, which has to stay the first statement."""
+    """Behind the docstring, which has to stay the first statement, and behind the declarations."""
     first = scope.body[0]
     is_docstring = (
         isinstance(first, ast.Expr)
         and isinstance(first.value, ast.Constant)
         and type(first.value.value) is str
     )
-    return 1 if is_docstring else 0
+    index = 1 if is_docstring else 0
+    while index < len(scope.body) and isinstance(scope.body[index], ast.Global | ast.Nonlocal):
+        index += 1
+    return index
 
 
 def _begins(statement: ast.stmt, line: int) -> bool:

@@ -70,8 +70,8 @@ class TracingEngine:
         self._codes[id(code)] = code
         on_stack = {thread for thread, frame in running_frames() if frame.f_code is code}
         # A suspended coroutine goes on in a thread that nobody knows yet.
-        threads = on_stack or set(sys._current_frames())
-        for thread in threads - {threading.get_ident()}:
+        threads = on_stack or set(sys._current_frames()) - {threading.get_ident()}
+        for thread in threads:
             self._trace(thread)
 
     def close(self) -> None:

@@ -1,0 +1,68 @@
+"""Arming in the main script: ``python app.py`` is compiled and run without any import.
+
+What waits for it is put in when its code object first shows: as the outermost frame of the main
+thread. A trace function sees that frame begin, before its first line; it is set only from the start-up
+of the interpreter to that moment, and only while something waits.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import CodeType, FrameType
+
+    from treetap.model.location import Location
+
+
+class ScriptWatch:
+    """Calls back with the main script's code when it begins.
+
+    Args:
+        on_code: Takes the code object, whose frame has not run a line yet.
+    """
+
+    def __init__(self, on_code: Callable[[CodeType], None]) -> None:
+        self._on_code = on_code
+        self._is_watching = False
+        # `sys.settrace` compares nothing; we do, so there must be one object.
+        self._trace_once = self._trace
+
+    def watch(self, locations: Iterable[Location]) -> None:
+        """Wait for the script if any of these may be in it; none ends the wait."""
+        wants = not _has_begun() and any(True for _location in locations)
+        if wants and not self._is_watching and sys.gettrace() is None:
+            self._is_watching = True
+            sys.settrace(self._trace_once)
+        elif not wants:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._is_watching and sys.gettrace() is self._trace_once:
+            sys.settrace(None)
+        self._is_watching = False
+
+    def _trace(self, frame: FrameType, _event: str, _argument: Any) -> None:
+        if frame.f_back is not None:
+            return
+        code = frame.f_code
+        if code.co_name == "<module>" or not code.co_filename.startswith("<frozen"):
+            self._stop()
+        if code.co_name == "<module>":
+            try:
+                self._on_code(code)
+            except Exception:  # noqa: S110 - it would surface in the program
+                pass
+
+
+def _has_begun() -> bool:
+    """Whether the main script runs already, or we aren't in its thread."""
+    main = sys.modules.get("__main__")
+    return (
+        main is None
+        or "__file__" in vars(main)
+        or threading.current_thread() is not threading.main_thread()
+    )
