@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import ast
 import builtins
-import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from treetap.expression.grammar import METHODS_OF
-from treetap.expression.operation import Stream, binary, compare, iterate, unary
+from treetap.expression.operation import Stream, binary, iterate
 from treetap.expression.reading import MISSING, Unsafe, find, owner_of, unsafe
 from treetap.expression.safety import (
     EQUALITY,
@@ -159,7 +158,7 @@ def _bool(_meter: Meter, value: Any = False, /) -> bool:
 
 def _int(meter: Meter, value: Any = 0, /, base: Any = MISSING) -> int:
     _require_scalar(value, "decimal", "fraction")
-    if type(value) in (str, bytes):
+    if type(value) is str or type(value) is bytes:
         charge(meter, len(value) >> 2)
     if exact_kind(type(value)) == "decimal" and value.is_finite() and value.adjusted() > 4_000:
         raise too_big("the digits of an integer")
@@ -171,7 +170,7 @@ def _int(meter: Meter, value: Any = 0, /, base: Any = MISSING) -> int:
 
 def _float(meter: Meter, value: Any = 0.0, /) -> float:
     _require_scalar(value, "decimal", "fraction")
-    if type(value) in (str, bytes):
+    if type(value) is str or type(value) is bytes:
         charge(meter, len(value) >> 2)
     return float(value)
 
@@ -314,51 +313,49 @@ def _id(_meter: Meter, value: Any, /) -> int:
     return id(value)
 
 
-_FUNCTIONS: dict[int, Callable[..., Any]] = {
-    id(getattr(builtins, name)): pure
-    for name, pure in {
-        "abs": _abs,
-        "all": _all,
-        "any": _any,
-        "ascii": _ascii,
-        "bin": _scalar_function(bin),
-        "bool": _bool,
-        "bytes": _scalar_function(lambda value: value if type(value) is bytes else b""),
-        "callable": _callable,
-        "chr": _scalar_function(chr),
-        "complex": _complex,
-        "dict": _dict,
-        "divmod": _divmod,
-        "enumerate": _enumerate,
-        "float": _float,
-        "format": _format,
-        "frozenset": _frozenset,
-        "hash": _scalar_function(hash, "uuid", "decimal", "fraction"),
-        "hex": _scalar_function(hex),
-        "id": _id,
-        "int": _int,
-        "isinstance": _isinstance,
-        "issubclass": _issubclass,
-        "len": _len,
-        "list": _list,
-        "max": _extreme(max),
-        "min": _extreme(min),
-        "oct": _scalar_function(oct),
-        "ord": _scalar_function(ord),
-        "pow": _pow,
-        "range": _range,
-        "repr": _repr,
-        "reversed": _reversed,
-        "round": _round,
-        "set": _set,
-        "sorted": _sorted,
-        "str": _str,
-        "sum": _sum,
-        "tuple": _tuple,
-        "type": _type,
-        "zip": _zip,
-    }.items()
+_PURE: dict[str, Callable[..., Any]] = {
+    "abs": _abs,
+    "all": _all,
+    "any": _any,
+    "ascii": _ascii,
+    "bin": _scalar_function(bin),
+    "bool": _bool,
+    "bytes": _scalar_function(lambda value: value if type(value) is bytes else b""),
+    "callable": _callable,
+    "chr": _scalar_function(chr),
+    "complex": _complex,
+    "dict": _dict,
+    "divmod": _divmod,
+    "enumerate": _enumerate,
+    "float": _float,
+    "format": _format,
+    "frozenset": _frozenset,
+    "hash": _scalar_function(hash, "uuid", "decimal", "fraction"),
+    "hex": _scalar_function(hex),
+    "id": _id,
+    "int": _int,
+    "isinstance": _isinstance,
+    "issubclass": _issubclass,
+    "len": _len,
+    "list": _list,
+    "max": _extreme(max),
+    "min": _extreme(min),
+    "oct": _scalar_function(oct),
+    "ord": _scalar_function(ord),
+    "pow": _pow,
+    "range": _range,
+    "repr": _repr,
+    "reversed": _reversed,
+    "round": _round,
+    "set": _set,
+    "sorted": _sorted,
+    "str": _str,
+    "sum": _sum,
+    "tuple": _tuple,
+    "type": _type,
+    "zip": _zip,
 }
+_FUNCTIONS: Final = {id(getattr(builtins, name)): pure for name, pure in _PURE.items()}
 
 
 def method(
@@ -405,7 +402,9 @@ def _text_arguments(meter: Meter, value: Any, kind: str, arguments: list[Any]) -
         else:
             _require_scalar(argument)
             if type(argument) is int and abs(argument) > MAX_TEXT:
-                return [min(max(a, -MAX_TEXT), MAX_TEXT) if type(a) is int else a for a in arguments]
+                return [
+                    min(max(a, -MAX_TEXT), MAX_TEXT) if type(a) is int else a for a in arguments
+                ]
     return arguments
 
 

@@ -305,7 +305,7 @@ class _Compiler:
         value = self.compile(node.value)
         spec = self.compile(node.format_spec) if node.format_spec else None
         conversion = chr(node.conversion) if node.conversion >= 0 else ""
-        real = {"": format, "s": _format_str, "r": _format_repr, "a": _format_ascii}[conversion]
+        real = _FORMATS[conversion]
         write = self._lifted(
             lambda value, spec, meter: formatted(value, conversion, spec, meter), real
         )
@@ -423,9 +423,7 @@ def _call_function(function: Any, positional: tuple[Any, ...], named: dict[str, 
     return function(*positional, **named)
 
 
-def _call_method(
-    value: Any, name: str, positional: tuple[Any, ...], named: dict[str, Any]
-) -> Any:
+def _call_method(value: Any, name: str, positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return getattr(value, name)(*positional, **named)
 
 
@@ -439,6 +437,14 @@ def _format_repr(value: Any, spec: str) -> str:
 
 def _format_ascii(value: Any, spec: str) -> str:
     return format(ascii(value), spec)
+
+
+_FORMATS: dict[str, Callable[..., Any]] = {
+    "": format,
+    "s": _format_str,
+    "r": _format_repr,
+    "a": _format_ascii,
+}
 
 
 def _binder(target: ast.expr) -> Callable[[_Scope, Any, Meter], None]:

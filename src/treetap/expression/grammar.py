@@ -14,9 +14,48 @@ from treetap.errors import ExpressionError
 
 #: Functions that a strict expression may call by name.
 FUNCTIONS = frozenset(
-    """abs all any ascii bin bool bytes callable chr complex dict divmod enumerate float format
-    frozenset hash hex id int isinstance issubclass len list max min oct ord pow range repr
-    reversed round set sorted str sum tuple type zip""".split()
+    [
+        "abs",
+        "all",
+        "any",
+        "ascii",
+        "bin",
+        "bool",
+        "bytes",
+        "callable",
+        "chr",
+        "complex",
+        "dict",
+        "divmod",
+        "enumerate",
+        "float",
+        "format",
+        "frozenset",
+        "hash",
+        "hex",
+        "id",
+        "int",
+        "isinstance",
+        "issubclass",
+        "len",
+        "list",
+        "max",
+        "min",
+        "oct",
+        "ord",
+        "pow",
+        "range",
+        "repr",
+        "reversed",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "type",
+        "zip",
+    ]
 )
 #: Methods that a strict expression may call; of builtin types, without an effect.
 METHODS = {
@@ -51,15 +90,67 @@ _METHOD_NAMES = frozenset().union(*METHODS_OF.values())
 
 #: Names with two underscores that are read without harm, and say something.
 DUNDERS = frozenset(
-    """__cause__ __context__ __doc__ __file__ __module__ __name__ __notes__ __qualname__
-    __version__""".split()
+    [
+        "__cause__",
+        "__context__",
+        "__doc__",
+        "__file__",
+        "__module__",
+        "__name__",
+        "__notes__",
+        "__qualname__",
+        "__version__",
+    ]
 )
 
-_COMPARISONS = ("Eq NotEq Lt LtE Gt GtE Is IsNot In NotIn").split()
-_OPERATORS = "Add Sub Mult Div FloorDiv Mod Pow LShift RShift BitOr BitXor BitAnd".split()
-_PARTS = """Name Load Store Constant Attribute Subscript Slice List Tuple Dict Set UnaryOp UAdd
-    USub Not Invert BinOp BoolOp And Or Compare IfExp JoinedStr FormattedValue ListComp SetComp
-    DictComp GeneratorExp comprehension Call keyword""".split()
+_COMPARISONS = ["Eq", "NotEq", "Lt", "LtE", "Gt", "GtE", "Is", "IsNot", "In", "NotIn"]
+_OPERATORS = [
+    "Add",
+    "Sub",
+    "Mult",
+    "Div",
+    "FloorDiv",
+    "Mod",
+    "Pow",
+    "LShift",
+    "RShift",
+    "BitOr",
+    "BitXor",
+    "BitAnd",
+]
+_PARTS = [
+    "Name",
+    "Load",
+    "Store",
+    "Constant",
+    "Attribute",
+    "Subscript",
+    "Slice",
+    "List",
+    "Tuple",
+    "Dict",
+    "Set",
+    "UnaryOp",
+    "UAdd",
+    "USub",
+    "Not",
+    "Invert",
+    "BinOp",
+    "BoolOp",
+    "And",
+    "Or",
+    "Compare",
+    "IfExp",
+    "JoinedStr",
+    "FormattedValue",
+    "ListComp",
+    "SetComp",
+    "DictComp",
+    "GeneratorExp",
+    "comprehension",
+    "Call",
+    "keyword",
+]
 _ALLOWED = tuple(getattr(ast, name) for name in (*_PARTS, *_OPERATORS, *_COMPARISONS))
 
 _NAMES = {
@@ -75,7 +166,8 @@ _NAMES = {
 
 def refuse_strict(tree: ast.expr) -> None:
     """Raise ``ExpressionError`` (slug ``expression-unsafe``) for what strict doesn't allow."""
-    streams = {id(call.args[0]) for call in ast.walk(tree) if _takes_stream(call)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    streams = {id(argument) for call in calls for argument in call.args}
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):
             raise _unsafe(_NAMES.get(type(node), type(node).__name__))
@@ -89,10 +181,6 @@ def refuse_strict(tree: ast.expr) -> None:
             _check_comprehension(node)
         elif isinstance(node, ast.Dict) and None in node.keys:
             raise _unsafe("a star (**)")
-
-
-def _takes_stream(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and len(node.args) >= 1
 
 
 def _check_comprehension(node: ast.comprehension) -> None:

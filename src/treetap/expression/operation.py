@@ -353,4 +353,3 @@ def iterate(value: Any, meter: Meter) -> Iterator[Any]:
     for item in items:
         charge(meter, 1)
         yield item
-

@@ -70,7 +70,7 @@ _CALLING_MODULES = frozenset({"_io", "_thread", "_weakref", "weakref", "_ctypes"
 _ENUM_FIELDS = {"name": "_name_", "value": "_value_"}
 _OBJECT_IDS = frozenset({id(object), id(BaseException)})
 
-_module_dict_of = types.ModuleType.__dict__["__dict__"].__get__
+_module_dict_of: Any = namespace_of(types.ModuleType)["__dict__"].__get__
 _read = object.__getattribute__
 _INSTANCE_DICT_DOC = type("_Sample", (), {}).__dict__["__dict__"].__doc__
 
@@ -140,7 +140,7 @@ def static_attribute(obj: Any, name: str) -> Any:
                     return _module_attribute(obj, name)
                 if kind == "class":
                     return _class_attribute(obj, name)
-                if kind is None or kind == "method" and found is MISSING:
+                if kind is None or (kind == "method" and found is MISSING):
                     raise unsafe(f"{type_name(klass)} has its own __getattribute__")
             break
     if found is not MISSING and not _is_harmless(found):

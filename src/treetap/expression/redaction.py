@@ -8,6 +8,7 @@ doesn't know, pass it as ``extra``.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,35 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]
 
 #: A name that has one of these words anywhere is a secret.
 _ANYWHERE = frozenset(
-    """password passwords passwd passwort passphrase pwd secret secrets credential credentials
-    authorization cookie cookies ssn cvv cvc apikey apikeys jwt bearer
-    secretkey accesskey privatekey authkey cardnumber creditcard sessionid""".split()
+    [
+        "password",
+        "passwords",
+        "passwd",
+        "passwort",
+        "passphrase",
+        "pwd",
+        "secret",
+        "secrets",
+        "credential",
+        "credentials",
+        "authorization",
+        "cookie",
+        "cookies",
+        "ssn",
+        "cvv",
+        "cvc",
+        "apikey",
+        "apikeys",
+        "jwt",
+        "bearer",
+        "secretkey",
+        "accesskey",
+        "privatekey",
+        "authkey",
+        "cardnumber",
+        "creditcard",
+        "sessionid",
+    ]
 )
 #: A name that ends in one of these is: ``access_token``, not ``token_count`` or ``max_tokens``.
 _LAST = frozenset({"token", "card", "auth", "pin", "otp", "iban"})
@@ -77,7 +104,8 @@ class Redaction:
             # Names come from dict keys too, so there is no end to them.
             if len(self._known) >= _MAX_REMEMBERED:
                 self._known.clear()
-            self._known[name[:_MAX_NAME_CHARS] if len(name) > _MAX_NAME_CHARS else name] = known
+            if len(name) <= _MAX_NAME_CHARS:
+                self._known[name] = known
         return known
 
     def hides_inside(self, name: str) -> bool:
@@ -89,7 +117,7 @@ class Redaction:
         return (
             not _ANYWHERE.isdisjoint(words)
             or any(part in word for word in words for part in _INSIDE)
-            or any(pair in _PAIRS for pair in zip(words, words[1:], strict=False))
+            or any(pair in _PAIRS for pair in itertools.pairwise(words))
             or any(_holds(words, extra) for extra in self._extra)
         )
 

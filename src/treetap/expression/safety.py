@@ -8,6 +8,7 @@ holds the program up. A step is one node looked at or 64 characters.
 from __future__ import annotations
 
 import collections
+import datetime as dt
 from typing import Any, Final
 
 from treetap.expression.reading import MISSING, Unsafe, find, owner_of, unsafe
@@ -147,7 +148,7 @@ def _require_plain_member(cls: type, methods: tuple[str, ...]) -> None:
         raise unsafe(f"{type_name(cls)} is an enum")
 
 
-_LENGTHS = {
+_LENGTHS: dict[str, Any] = {
     "list": list.__len__,
     "tuple": tuple.__len__,
     "set": set.__len__,
@@ -167,7 +168,7 @@ def standard_length(value: Any, kind: str) -> int:
     return length(value) if length else 0
 
 
-_ITERATORS = {
+_ITERATORS: dict[str, Any] = {
     "list": list.__iter__,
     "tuple": tuple.__iter__,
     "set": set.__iter__,
@@ -196,16 +197,10 @@ def require_known_zone(moment: Any) -> None:
         raise unsafe(f"its time zone is a {type_name(type(zone))}")
 
 
-def _zone_getters() -> dict[str, Any]:
-    import datetime
-
-    return {
-        "datetime": datetime.datetime.__dict__["tzinfo"].__get__,
-        "time": datetime.time.__dict__["tzinfo"].__get__,
-    }
-
-
-_ZONE_OF = _zone_getters()
+_ZONE_OF: dict[str, Any] = {
+    "datetime": dt.datetime.__dict__["tzinfo"].__get__,
+    "time": dt.time.__dict__["tzinfo"].__get__,
+}
 
 
 def require_hashable(meter: Meter, key: Any) -> None:

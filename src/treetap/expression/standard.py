@@ -11,7 +11,7 @@ such a type exists only where its module does, so the type is found in ``sys.mod
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import enum
 import re
 import sys
@@ -31,52 +31,49 @@ SCALARS: Final[frozenset[type]] = frozenset({int, float, str, bool, bytes, type(
 #: Not those of OrderedDict: they look each key up again, which hashes it.
 _VIEWS = [type({}.keys()), type({}.values()), type({}.items())]
 
-#: What a value of a type, or of a subclass of it, is for us. ``id`` of the type → kind.
-_KINDS: Final[dict[int, str]] = {
-    id(cls): kind
-    for kind, classes in {
-        "int": [int],
-        "bool": [bool],
-        "float": [float],
-        "complex": [complex],
-        "str": [str],
-        "bytes": [bytes],
-        "bytearray": [bytearray],
-        "memoryview": [memoryview],
-        "none": [type(None)],
-        "constant": [type(...), type(NotImplemented)],
-        "list": [list],
-        "tuple": [tuple],
-        "dict": [dict, collections.OrderedDict, collections.defaultdict, collections.Counter],
-        "set": [set],
-        "frozenset": [frozenset],
-        "deque": [collections.deque],
-        "view": _VIEWS,
-        "range": [range],
-        "slice": [slice],
-        "datetime": [datetime.datetime],
-        "date": [datetime.date],
-        "time": [datetime.time],
-        "timedelta": [datetime.timedelta],
-        "timezone": [datetime.timezone],
-        "enum": [enum.Enum],
-        "exception": [BaseException],
-        "class": [type],
-        "module": [types.ModuleType],
-        "function": [types.FunctionType],
-        "method": [types.MethodType],
-        "builtin": [types.BuiltinFunctionType, types.MethodWrapperType],
-        "descriptor": [types.MethodDescriptorType, types.WrapperDescriptorType],
-        "coroutine": [types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType],
-        "code": [types.CodeType],
-        "frame": [types.FrameType],
-        "traceback": [types.TracebackType],
-        "namespace": [types.SimpleNamespace],
-        "pattern": [re.Pattern],
-        "object": [object],
-    }.items()
-    for cls in classes
+#: What a value of a type, or of a subclass of it, is for us. (kind → types)
+_CLASSES: dict[str, list[Any]] = {
+    "int": [int],
+    "bool": [bool],
+    "float": [float],
+    "complex": [complex],
+    "str": [str],
+    "bytes": [bytes],
+    "bytearray": [bytearray],
+    "memoryview": [memoryview],
+    "none": [type(None)],
+    "constant": [type(...), type(NotImplemented)],
+    "list": [list],
+    "tuple": [tuple],
+    "dict": [dict, collections.OrderedDict, collections.defaultdict, collections.Counter],
+    "set": [set],
+    "frozenset": [frozenset],
+    "deque": [collections.deque],
+    "view": _VIEWS,
+    "range": [range],
+    "slice": [slice],
+    "datetime": [dt.datetime],
+    "date": [dt.date],
+    "time": [dt.time],
+    "timedelta": [dt.timedelta],
+    "timezone": [dt.timezone],
+    "enum": [enum.Enum],
+    "exception": [BaseException],
+    "class": [type],
+    "module": [types.ModuleType],
+    "function": [types.FunctionType],
+    "method": [types.MethodType],
+    "builtin": [types.BuiltinFunctionType, types.MethodWrapperType],
+    "descriptor": [types.MethodDescriptorType, types.WrapperDescriptorType],
+    "coroutine": [types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType],
+    "code": [types.CodeType],
+    "frame": [types.FrameType],
+    "traceback": [types.TracebackType],
+    "namespace": [types.SimpleNamespace],
+    "pattern": [re.Pattern],
+    "object": [object],
 }
+_KINDS: Final = {id(cls): kind for kind, classes in _CLASSES.items() for cls in classes}
 #: The same for types of modules that may not be loaded: where the type is → kind.
 _KINDS_BY_NAME: Final = {
     ("decimal", "Decimal"): "decimal",
@@ -185,7 +182,7 @@ def _str_keyed_sizes() -> frozenset[int]:
         return index_bytes + ((2 << log2) // 3) * entry_bytes
 
     def measured(sample: dict[Any, int]) -> int:
-        return dict.__sizeof__(sample) - _basicsize_of(dict)
+        return int(dict.__sizeof__(sample) - _basicsize_of(dict))
 
     logs = range(3, 32)
     header = measured({"a": 1}) - size(3, 16)

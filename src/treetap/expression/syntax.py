@@ -185,10 +185,10 @@ def _secret_names(node: ast.AST, redaction: Redaction, *, is_last: bool) -> Iter
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         yield from _secret_names(node.func.value, redaction, is_last=is_last)
         for index, argument in enumerate([*node.args, *(kw.value for kw in node.keywords)]):
-            is_key = node.func.attr in {"get", "pop", "setdefault", "getattr"} and index == 0
-            if is_key and isinstance(argument, ast.Constant) and type(argument.value) is str:
-                if redaction.hides(argument.value):
-                    yield argument.value
+            is_key = node.func.attr in {"get", "pop", "setdefault"} and index == 0
+            key = argument.value if isinstance(argument, ast.Constant) else None
+            if is_key and type(key) is str and redaction.hides(key):
+                yield key
             yield from _secret_names(argument, redaction, is_last=True)
     else:
         for child in ast.iter_child_nodes(node):

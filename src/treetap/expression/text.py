@@ -6,20 +6,26 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
-import functools
 import re
 import types
 from typing import TYPE_CHECKING, Any
 
-from treetap.expression.reading import MISSING, Unsafe, find, instance_dict, unsafe
-from treetap.expression.safety import MAX_TEXT, TEXT, Meter, charge, require_known_zone, scan, too_big
+from treetap.expression.reading import Unsafe, instance_dict, unsafe
+from treetap.expression.safety import (
+    TEXT,
+    Meter,
+    charge,
+    require_known_zone,
+    scan,
+    too_big,
+)
 from treetap.expression.standard import (
     ATOM_IDS,
-    NUMBER_IDS,
     exact_kind,
     kind_of,
+    loaded,
     mro_of,
     namespace_of,
     type_name,
@@ -46,7 +52,9 @@ def text_of(value: Any, kind: str) -> str | None:
     Runs no user code. Its length is bounded by what the value holds, not by a limit.
     """
     write = _WRITERS.get(kind)
-    return write(value) if write else None
+    text = write(value) if write else None
+    # The name of a zone or of a function may be of a subclass, with methods of its own.
+    return text if text is None or type(text) is str else str.__str__(text)
 
 
 def _enum_text(member: Any) -> str | None:
@@ -56,29 +64,26 @@ def _enum_text(member: Any) -> str | None:
     return f"{qualname}.{name}" if type(name) is str else None
 
 
-def _datetime_text(value: datetime.datetime) -> str:
+def _datetime_text(value: dt.datetime) -> str:
     try:
         require_known_zone(value)
     except Unsafe:
         parts = [getter(value) for getter in _DATETIME_PARTS]
-        return datetime.datetime(*parts).isoformat() + " (zone not captured)"  # noqa: DTZ001
-    return datetime.datetime.isoformat(value)
+        return dt.datetime(*parts).isoformat() + " (zone not captured)"  # noqa: DTZ001
+    return dt.datetime.isoformat(value)
 
 
-def _time_text(value: datetime.time) -> str:
+def _time_text(value: dt.time) -> str:
     try:
         require_known_zone(value)
     except Unsafe:
         return "(zone not captured)"
-    return datetime.time.isoformat(value)
+    return dt.time.isoformat(value)
 
 
 _DATETIME_PARTS = [
-    *(datetime.date.__dict__[name].__get__ for name in ("year", "month", "day")),
-    *(
-        datetime.datetime.__dict__[name].__get__
-        for name in ("hour", "minute", "second", "microsecond")
-    ),
+    *(dt.date.__dict__[name].__get__ for name in ("year", "month", "day")),
+    *(dt.datetime.__dict__[name].__get__ for name in ("hour", "minute", "second", "microsecond")),
 ]
 
 
@@ -114,7 +119,9 @@ def _path_text(value: Any) -> str | None:
             continue
         if type(found) is str:
             return found
-        if type(found) in (list, tuple) and all(type(part) is str for part in found):
+        if (type(found) is list or type(found) is tuple) and all(
+            type(part) is str for part in found
+        ):
             # A path of our own: str() of the program's would leave its text cached in there.
             pure = _pure_path_class(value)
             return None if pure is None else str(pure(*found))
@@ -122,8 +129,6 @@ def _path_text(value: Any) -> str | None:
 
 
 def _pure_path_class(value: Any) -> Any:
-    from treetap.expression.standard import loaded
-
     for klass in mro_of(type(value)):
         for name in ("PurePosixPath", "PureWindowsPath"):
             if loaded("pathlib", name) is klass:
@@ -140,6 +145,7 @@ def _function_text(value: Any) -> str:
     return _qualified(_FUNCTION_MODULE(value), name)
 
 
+_MODULE_DICT: Any = namespace_of(types.ModuleType)["__dict__"].__get__
 _FUNCTION_MODULE = types.FunctionType.__dict__["__module__"].__get__
 
 
@@ -158,7 +164,7 @@ def _builtin_text(value: Any) -> str:
 
 
 def _module_text(value: Any) -> str | None:
-    name = dict.get(types.ModuleType.__dict__["__dict__"].__get__(value), "__name__")
+    name = dict.get(_MODULE_DICT(value), "__name__")
     return name if type(name) is str else None
 
 
@@ -182,17 +188,17 @@ def _range_text(value: range) -> str | None:
 
 
 def _zone_text(value: Any) -> str | None:
-    key = type(value).__dict__["key"].__get__(value)
+    key = namespace_of(_standard_class(value, "zone"))["key"].__get__(value)
     return key if type(key) is str else None
 
 
 _WRITERS: dict[str, Callable[[Any], str | None]] = {
     "enum": _enum_text,
     "datetime": _datetime_text,
-    "date": datetime.date.isoformat,
+    "date": dt.date.isoformat,
     "time": _time_text,
-    "timedelta": datetime.timedelta.__str__,
-    "timezone": lambda value: datetime.timezone.__str__(value),
+    "timedelta": dt.timedelta.__str__,
+    "timezone": dt.timezone.__str__,
     "zone": _zone_text,
     "decimal": _decimal_text,
     "fraction": _fraction_text,
@@ -211,8 +217,6 @@ _WRITERS: dict[str, Callable[[Any], str | None]] = {
     "complex": complex.__repr__,
     "constant": repr,
 }
-#: What ``str()`` of a value gives; where ``text_of`` is for people only, it isn't here.
-_STR_KINDS = frozenset({"datetime", "decimal", "fraction", "uuid", "path", "module"}) - {"module"}
 
 
 def plain_text(value: Any, conversion: str, meter: Meter) -> str:

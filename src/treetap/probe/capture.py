@@ -356,9 +356,8 @@ class _Capturer:
         names: Any = frame.f_locals
         if type(names) is not _LOCALS_PROXY and not issubclass(type(names), dict):
             return []  # what a metaclass's __prepare__ made: any mapping at all
-        pairs = names.items() if type(names) is _LOCALS_PROXY else dict.items(names)
         taken: list[list[Any]] = []
-        for name, value in list(itertools.islice(pairs, 10 * self._max_items)):
+        for name, value in list(itertools.islice(_pairs_of(names), 10 * self._max_items)):
             if type(name) is not str or name.startswith((".", "__")):
                 continue
             if len(taken) >= self._max_items:
@@ -370,10 +369,14 @@ class _Capturer:
 
 
 def _locals_proxy() -> type:
-    return type(sys._getframe().f_locals)  # noqa: SLF001 - there is no public way
+    return type(sys._getframe().f_locals)
 
 
 _LOCALS_PROXY: Final = _locals_proxy()
+
+
+def _pairs_of(names: Any) -> Iterable[tuple[Any, Any]]:
+    return names.items() if type(names) is _LOCALS_PROXY else dict.items(names)
 
 
 def _big_int(value: int) -> Captured:
