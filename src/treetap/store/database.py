@@ -29,16 +29,16 @@ def open_database(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
+    except ArgumentError as exc:
+        raise _no_url(url, exc) from exc
+    shown = parsed.render_as_string()
+    try:
         _make_private(parsed)
         engine = create_engine(parsed, pool_size=8, max_overflow=8)
     except (ArgumentError, NoSuchModuleError, ImportError) as exc:
-        raise StoreError(
-            f"{url!r} is no URL of a database that can be used here.",
-            f"{exc} Write sqlite:////path/to/file or postgresql+psycopg://user@host/name.",
-            slug="store-url",
-        ) from exc
+        raise _no_url(shown, exc) from exc
     except OSError as exc:
-        raise _unusable(url, exc) from exc
+        raise _unusable(shown, exc) from exc
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
     try:
@@ -46,7 +46,7 @@ def open_database(url: str) -> Engine:
             migrate(connection)
     except SQLAlchemyError as exc:
         engine.dispose()
-        raise _unusable(parsed.render_as_string(), exc) from exc
+        raise _unusable(shown, exc) from exc
     except BaseException:
         engine.dispose()
         raise
@@ -65,8 +65,10 @@ def size_bytes(connection: Connection) -> int:
 def give_back_space(connection: Connection) -> None:
     """Let the file shrink by some of what was deleted; a short step, to be repeated."""
     if connection.dialect.name == "sqlite":
-        # It frees a page each time it is stepped, so that all of it has to be read.
-        connection.exec_driver_sql("PRAGMA incremental_vacuum(2000)").fetchall()
+        # It frees a page each time it is stepped, so that all its (empty) rows have to be read;
+        # SQLAlchemy doesn't read from what has no columns.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA incremental_vacuum(2000)").fetchall()
 
 
 def _make_private(url: URL) -> None:
@@ -82,8 +84,9 @@ def _make_private(url: URL) -> None:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    # Before there is a table, or it has no effect.
-    cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    # Before there is a table, or it has no effect but to write to the file.
+    if cursor.execute("PRAGMA auto_vacuum").fetchone() == (0,):
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA busy_timeout=5000")
@@ -93,6 +96,14 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA wal_autocheckpoint=4000")
     cursor.execute("PRAGMA journal_size_limit=67108864")
     cursor.close()
+
+
+def _no_url(shown: str, cause: Exception) -> StoreError:
+    return StoreError(
+        f"{shown!r} is no URL of a database that can be used here.",
+        f"{cause} Write sqlite:////path/to/file or postgresql+psycopg://user@host/name.",
+        slug="store-url",
+    )
 
 
 def _unusable(url: str, cause: Exception) -> StoreError:

@@ -1,0 +1,112 @@
+"""A real daemon for a test: uvicorn, sockets and SQLite, on a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from treetap.app.port import bind
+from treetap.app.server import DaemonServer
+from treetap.app.settings import DaemonSettings
+from treetap.client import DaemonClient
+from treetap.daemon import Daemon
+from treetap.link.connection import LinkConnection
+from treetap.model.node import NodeIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["RunningDaemon", "identity", "running_daemon", "status"]
+
+
+class RunningDaemon(NamedTuple):
+    url: str
+    client: DaemonClient
+    daemon: Daemon
+    server: DaemonServer
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call ``function`` on the daemon's loop; its result."""
+
+        async def on_loop() -> Any:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(on_loop(), self.loop).result(10)
+
+    def connect(self, node: NodeIdentity, *, unix: bool = True, token: str = "") -> LinkConnection:
+        endpoint = self.daemon.link.endpoint
+        reach = {"unix": endpoint["unix"]} if unix else {**endpoint, "unix": None}
+        return LinkConnection.open(reach, node, token=token)
+
+    def flush(self) -> None:
+        """Until what the links brought is in the store."""
+        self.call(self.daemon.ingest.tell_dropped)
+        self.daemon.store.flush()
+
+
+@contextlib.contextmanager
+def running_daemon(home: Path, **settings: Any) -> Iterator[RunningDaemon]:
+    of = DaemonSettings(
+        home=home, port=0, store_url=f"sqlite:///{home / 'treetap.db'}", **settings
+    )
+    of.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sock = bind(of.host, 0)
+    started = threading.Event()
+    found: dict[str, Any] = {}
+
+    async def main() -> None:
+        async with DaemonServer.of(of, sock) as server:
+            found.update(server=server, daemon=server.daemon, loop=asyncio.get_running_loop())
+            server.when_started(started.set)
+            await server.serve(sockets=[sock])
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as exc:
+            found["error"] = exc
+            raise
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, name="daemon")
+    thread.start()
+    started.wait(10)
+    assert "error" not in found, found.get("error")
+    url = found["daemon"].url
+    with DaemonClient(url, token=of.token) as client:
+        try:
+            yield RunningDaemon(
+                url, client, found["daemon"], found["server"], found["loop"], thread
+            )
+        finally:
+            found["server"].stop()
+            thread.join(10)
+            sock.close()
+    assert not thread.is_alive()
+
+
+def identity(pid: int = 4242, *, name: str = "shop", start_ns: int = 7, **fields: Any) -> NodeIdentity:
+    return NodeIdentity(name=name, pid=pid, start_ns=start_ns, host="here", **fields)
+
+
+def status(probe_id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "probe_id": probe_id,
+        "state": "armed",
+        "engine": "injecting",
+        "why": "",
+        "sites": ["/srv/shop.py:3 f"],
+        "differs": False,
+        "error": [],
+        "hits": 0,
+        "recorded": 0,
+        "skipped": {},
+        "lost": 0,
+        **fields,
+    }
