@@ -105,6 +105,7 @@ class Node:
             "parent": self.identity.parent,
             "debugger": self.settings.debugger,
             "link": awake.link_state if awake is not None else "none",
+            "probes": awake.probes_shown() if awake is not None else [],
             "warnings": list(self._warnings),
             "faults": self.faults.to_list(),
             "fault_count": self.faults.total,

@@ -107,7 +107,7 @@ def program_name(argv: list[str] | None = None) -> str:
             code = word[2:] or "".join(words[1:2])
             return "multiprocessing" if code.startswith("from multiprocessing.") else "python"
         elif not word.startswith("-"):
-            return os.path.basename(word.rstrip("/")).removesuffix(".py") or "python"
+            return os.path.basename(word.rstrip("/")) or "python"
     return "python"
 
 

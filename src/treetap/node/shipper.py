@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from treetap.link.connection import LinkConnection
     from treetap.model.probe import Probe
+    from treetap.model.status import Batch, ProbeStatus
     from treetap.node.engine import ProbeSetLike
     from treetap.node.waking import Attempt
 
@@ -35,6 +36,8 @@ MIN_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 
 _DEFAULT_MAX_CHARS = 255
+#: As many rows in one batch mean that there may be more.
+_MANY_ROWS = 2048
 
 
 class Shipper:
@@ -46,6 +49,9 @@ class Shipper:
         attempt: Makes an attempt to reach the daemon.
         on_sleep: Called, in a thread of its own, when the daemon says so.
         on_fault: Called with a phrase and an exception.
+
+    Attributes:
+        statuses: How the probes fared when we last looked.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Shipper:
         self._make_attempt = attempt
         self._on_sleep = on_sleep
         self._on_fault = on_fault
+        self.statuses: list[ProbeStatus] = []
         self._outbox = Outbox()
         self._revision = 0
         self._max_chars: dict[str, int] = {}
@@ -93,6 +100,7 @@ class Shipper:
         """Make these the wanted probes."""
         self._max_chars = {probe.id: probe.limits.max_chars for probe in probes}
         self._probe_set.apply(probes)
+        self.statuses = self._probe_set.statuses()
         self._is_status_due = True
 
     def inherit(self, other: Shipper) -> None:
@@ -113,9 +121,6 @@ class Shipper:
         """Ship what is left, say goodbye and end, all within ``timeout_s``; idempotent."""
         self._stop_deadline_s = time.monotonic() + timeout_s
         self._stop_reason = reason
-        connector = self._connector
-        if connector is not None:
-            connector.give_up()
         # A little longer than it gives itself, so that it is really gone.
         if self._join(timeout_s + 0.5):
             self._bell.close()
@@ -154,6 +159,7 @@ class Shipper:
 
     def _run(self) -> None:
         try:
+            self._reach_out()
             while not self._stop_reason and not self._is_paused:
                 self._go_round()
             if self._stop_reason:
@@ -196,21 +202,33 @@ class Shipper:
             self._next_tick_s = now_s + BUSY_INTERVAL_S * 0.8
             self._is_status_due |= self._probe_set.tick()
         if self._connection is not None:
-            if not self._outbox.is_full:
-                self._take_rows()
-            if self._is_status_due or now_s >= self._next_status_s:
-                self._is_status_due = False
-                self._next_status_s = now_s + STATUS_INTERVAL_S
-                self._outbox.add(status_to_wire(self._revision, self._probe_set.statuses()))
+            self._take_rows()
+        if self._is_status_due or now_s >= self._next_status_s:
+            self._is_status_due = False
+            self._next_status_s = now_s + STATUS_INTERVAL_S
+            self._report()
         return IDLE_INTERVAL_S if self._probe_set.is_idle else BUSY_INTERVAL_S
 
+    def _report(self) -> None:
+        self.statuses = self._probe_set.statuses()
+        if self._connection is not None:
+            self._outbox.add(status_to_wire(self._revision, self.statuses))
+
     def _take_rows(self) -> None:
-        for batch in self._probe_set.drain():
-            max_chars = self._max_chars.get(batch.probe_id, _DEFAULT_MAX_CHARS)
-            try:
-                self._outbox.add_batch(batch, max_chars)
-            except Exception as exc:  # noqa: BLE001 - the gap in the numbers tells of the loss
-                self._on_fault(f"a batch of probe {batch.probe_id}", exc)
+        """Take rows until the rings are about empty, or the outbox is full."""
+        while not self._outbox.is_full:
+            batches = self._probe_set.drain()
+            for batch in batches:
+                self._pack(batch)
+            if not any(len(batch.rows) >= _MANY_ROWS for batch in batches):
+                return
+
+    def _pack(self, batch: Batch) -> None:
+        max_chars = self._max_chars.get(batch.probe_id, _DEFAULT_MAX_CHARS)
+        try:
+            self._outbox.add_batch(batch, max_chars)
+        except Exception as exc:  # noqa: BLE001 - the gap in the numbers tells of the loss
+            self._on_fault(f"a batch of probe {batch.probe_id}", exc)
 
     def _push(self, connection: LinkConnection) -> None:
         now_s = time.monotonic()
@@ -247,9 +265,7 @@ class Shipper:
     def _reconnect(self) -> None:
         connector = self._connector
         if connector is None:
-            if time.monotonic() >= self._next_attempt_s:
-                self._connector = _Connector(self._make_attempt(), self._bell.ring)
-                self._connector.start()
+            self._reach_out()
             return
         if not connector.is_done:
             return
@@ -265,22 +281,56 @@ class Shipper:
         self._next_attempt_s = time.monotonic() + _spread(self._backoff_s)
         self._backoff_s = min(self._backoff_s * 2, MAX_BACKOFF_S)
 
+    def _reach_out(self) -> None:
+        is_due = time.monotonic() >= self._next_attempt_s
+        if self._connection is None and self._connector is None and is_due:
+            self._connector = _Connector(self._make_attempt(), self._bell.ring)
+            self._connector.start()
+
     def _say_goodbye(self) -> None:
-        connection = self._connection
         try:
+            self._take_rows()
+            connection = self._last_connection()
             if connection is None:
                 return
-            self._take_rows()
-            self._outbox.add(status_to_wire(self._revision, self._probe_set.statuses()))
+            self._take_last_rows(connection)
+            self._report()
             self._outbox.add({"type": "bye", "reason": self._stop_reason})
-            while self._outbox and time.monotonic() < self._stop_deadline_s:
+            while self._outbox and self._remaining_s() > 0:
                 self._outbox.push(connection)
                 if self._outbox:
-                    connection.wait_writable(max(0.0, self._stop_deadline_s - time.monotonic()))
+                    connection.wait_writable(self._remaining_s())
         except LinkError:
             pass  # it is gone before us
         finally:
             self._close()
+
+    def _last_connection(self) -> LinkConnection | None:
+        """The link, or the one that is being opened, if there are rows that wait for it.
+
+        A process may live shorter than it takes to reach the daemon.
+        """
+        connector, self._connector = self._connector, None
+        if connector is None:
+            return self._connection
+        while self._outbox and not connector.is_done and self._remaining_s() > 0:
+            self._bell.wait(self._remaining_s())
+        self._connection = connector.connection if connector.is_done else None
+        if self._connection is None:
+            connector.give_up()
+        return self._connection
+
+    def _remaining_s(self) -> float:
+        return max(0.0, self._stop_deadline_s - time.monotonic())
+
+    def _take_last_rows(self, connection: LinkConnection) -> None:
+        """All that is in the rings; more comes while the program runs, so the time is limited."""
+        self._take_rows()
+        while self._outbox.is_full and self._remaining_s() > 0:
+            self._outbox.push(connection)
+            if self._outbox.is_full:
+                connection.wait_writable(self._remaining_s())
+            self._take_rows()
 
     def _wait(self, connection: LinkConnection, timeout_s: float) -> None:
         events = select.POLLIN | (select.POLLOUT if self._outbox else 0)

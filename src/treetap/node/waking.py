@@ -114,6 +114,13 @@ class Awake:
         """``connected`` or ``reconnecting``."""
         return "connected" if self._shipper.is_connected else "reconnecting"
 
+    def probes_shown(self) -> list[dict[str, Any]]:
+        """How the probes fared when the shipper last looked, at most a second ago.
+
+        The engine isn't asked: it may be busy arming.
+        """
+        return [status.to_dict() for status in self._shipper.statuses]
+
     def start(self, probes: list[Probe] | None = None) -> None:
         """Arm, then ship in a thread of our own.
 

@@ -7,7 +7,7 @@ our place, and if there is none, ours isn't there either.
 """
 
 
-def _tap():
+def _tap():  # noqa: ANN202 - any Python may read this file, even one without annotations
     import os
     import sys
 
@@ -35,10 +35,13 @@ def _tap():
     begin()
 
 
-def _step_aside():
+def _step_aside():  # noqa: ANN202 - as above
     """Hand over to the next ``sitecustomize`` on the path; raises what it raises."""
     import os
     import sys
+
+    if sys.version_info < (3, 5):  # noqa: UP036 - any Python of the tree comes by here
+        raise ImportError("No module named sitecustomize")
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import PathFinder
 
