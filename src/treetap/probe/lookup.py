@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import gc
 import sys
+from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -195,11 +196,14 @@ def _find_function(
 
 
 def _names_of(module: ModuleType) -> tuple[str, ...]:
-    """A module's name; a script that runs as ``__main__`` goes by the name of its file too."""
-    name = ModuleType.__getattribute__(module, "__dict__").get("__name__")
+    """A module's name. What runs as ``__main__`` goes by its file's name, and by ``-m``'s, as well."""
+    namespace = ModuleType.__getattribute__(module, "__dict__")
+    name = namespace.get("__name__")
     if name != "__main__":
         return (name,) if type(name) is str else ()
-    return (name, file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
+    spec = namespace.get("__spec__")
+    asked_for = spec.name if type(spec) is ModuleSpec else ""
+    return (name, asked_for, file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
 
 
 def _functions_anywhere(location: Location) -> list[FunctionType]:
