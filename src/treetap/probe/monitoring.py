@@ -61,16 +61,18 @@ class MonitoringEngine:
         events = sys.monitoring.events
         tool_id = self._acquire()
         if hits:
+            is_known = id(code) in self._codes
             self._codes[id(code)] = code
             self._sites = {**self._sites, id(code): {line: tuple(calls) for line, calls in hits.items()}}
             self._listen()
             mask = events.LINE if set(hits) != {ENTRY} else 0
             if ENTRY in hits or (DEF_LINE_NEEDS_PY_START and code.co_firstlineno in hits):
                 mask |= events.PY_START
-            sys.monitoring.set_local_events(tool_id, code, events.NO_EVENTS)
             sys.monitoring.set_local_events(tool_id, code, mask)
-            # A line that was disabled when nobody had asked about it has to be heard of again.
-            sys.monitoring.restart_events()
+            if is_known:
+                # A line that was disabled when nobody had asked about it has to be heard of again.
+                # Taking the events off and on would do it too, and lose what happens in between.
+                sys.monitoring.restart_events()
         else:
             sys.monitoring.set_local_events(tool_id, code, events.NO_EVENTS)
             self._sites = {key: value for key, value in self._sites.items() if key != id(code)}
