@@ -31,7 +31,9 @@ def test_a_comparison_is_read(text, expected):
     assert list(parse_where(text, PROBES)) == [Comparison(*each) for each in expected]
 
 
-@pytest.mark.parametrize("text", ["", "order.total", "order.total<", "<3", "a<true", "a~5", "a>=null"])
+@pytest.mark.parametrize(
+    "text", ["", "order.total", "order.total<", "<3", "a<true", "a~5", "a>=null"]
+)
 def test_what_is_no_comparison_is_refused(text):
     with pytest.raises(StoreError) as caught:
         parse_where(text, PROBES)

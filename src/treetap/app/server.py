@@ -6,7 +6,6 @@ import contextlib
 import importlib.metadata
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import uvicorn
@@ -14,6 +13,7 @@ import uvicorn
 from treetap.api import make_application
 from treetap.daemon import Daemon, standing
 from treetap.daemon.daemon import DaemonPlace
+from treetap.daemon.tree import process_start_ns
 
 if TYPE_CHECKING:
     import socket
@@ -69,7 +69,7 @@ class DaemonServer(uvicorn.Server):
         """
         version = importlib.metadata.version("treetap")
         daemon = Daemon(
-            DaemonPlace(settings.run_dir, settings.host, settings.store_url),
+            DaemonPlace(settings.run_dir, settings.host, settings.store_url, settings.link_limits),
             retention=settings.retention,
             token=settings.token,
             trust_loopback=settings.trust_loopback,
@@ -125,7 +125,7 @@ class DaemonServer(uvicorn.Server):
     def _identity(self) -> dict[str, object]:
         return {
             "pid": os.getpid(),
-            "start_ns": _start_ns(),
+            "start_ns": process_start_ns(os.getpid()),
             "url": self._url,
             "link": self.daemon.link.endpoint,
             "version": self._version,
@@ -137,12 +137,3 @@ def _url(sock: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _start_ns() -> int:
-    """When this process began, as ``NodeIdentity.start_ns``; 0 where the system doesn't tell."""
-    try:
-        ticks = int(Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))

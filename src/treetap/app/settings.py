@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from treetap.config import resolve
+from treetap.daemon.link_session import LINK_LIMITS, LinkLimits
 from treetap.errors import ConfigError
 from treetap.link import auth
 from treetap.store.retention import Retention
@@ -30,6 +31,7 @@ class DaemonSettings(NamedTuple):
     token_complaint: What is wrong with the token's file.
     hosts: Names under which the API may be reached, beside loopback's.
     trust_loopback: Trust a loopback peer whose user can't be known.
+    link_limits: What a node's link may do.
     """
 
     home: Path
@@ -41,6 +43,7 @@ class DaemonSettings(NamedTuple):
     token_complaint: str = ""
     hosts: tuple[str, ...] = ()
     trust_loopback: bool = True
+    link_limits: LinkLimits = LINK_LIMITS
 
     @property
     def run_dir(self) -> Path:

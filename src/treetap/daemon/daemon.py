@@ -17,6 +17,7 @@ from treetap.daemon import standing, tree
 from treetap.daemon.feed import About, Feed, Happening
 from treetap.daemon.ingest import Ingest
 from treetap.daemon.link_server import LinkServer
+from treetap.daemon.link_session import LINK_LIMITS, LinkLimits
 from treetap.daemon.registry import Registry
 from treetap.daemon.roster import NodeEntry, Roster
 from treetap.daemon.tally import Tally
@@ -47,11 +48,13 @@ class DaemonPlace(NamedTuple):
         run_dir: Has the standing file and the link's socket; exists.
         host: Address that the TCP link listens on.
         store_url: Of the database.
+        limits: Of a link.
     """
 
     run_dir: Path
     host: str
     store_url: str
+    limits: LinkLimits = LINK_LIMITS
 
 
 class Daemon:
@@ -79,7 +82,9 @@ class Daemon:
         self.ingest = Ingest(self.store, self.feed, self.tally, self.registry.record_of)
         awake = standing.read(self._standing_path).get("awake_trees", [])
         self.trees = tree.Trees([each for each in awake if isinstance(each, str)])
-        self.link = LinkServer(self, run_dir=place.run_dir, tcp_host=place.host)
+        self.link = LinkServer(
+            self, run_dir=place.run_dir, tcp_host=place.host, limits=place.limits
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, url: str) -> None:

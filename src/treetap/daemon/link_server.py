@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from treetap.daemon.link_session import Host, LinkSession
+from treetap.daemon.link_session import LINK_LIMITS, Host, LinkLimits, LinkSession
 
 if TYPE_CHECKING:
     from asyncio import AbstractServer
@@ -26,7 +26,10 @@ _MAX_PATH_BYTES = 100
 class LinkServer:
     """Listens from ``start`` to ``close``; ``endpoint`` tells where."""
 
-    def __init__(self, host: Host, *, run_dir: Path, tcp_host: str) -> None:
+    def __init__(
+        self, host: Host, *, run_dir: Path, tcp_host: str, limits: LinkLimits = LINK_LIMITS
+    ) -> None:
+        self._limits = limits
         self._host = host
         self._run_dir = run_dir
         self._tcp_host = tcp_host
@@ -72,7 +75,7 @@ class LinkServer:
                 self._own_dir.rmdir()
 
     def _session(self) -> LinkSession:
-        return LinkSession(self._host, self._sessions)
+        return LinkSession(self._host, self._sessions, self._limits)
 
     def _socket_path(self) -> Path:
         path = self._run_dir / SOCKET_FILE

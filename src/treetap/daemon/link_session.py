@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from treetap.errors import LinkError
 from treetap.link import auth, handshake
@@ -19,12 +19,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A peer that has not said hello by then is none, in seconds.
-HANDSHAKE_TIMEOUT_S = 5.0
 #: A frame of a peer that has not yet shown who it is.
 _MAX_HELLO_BYTES = 64 * 1024
-#: Messages that wait for a peer that doesn't read; beyond, its link ends.
-_MAX_UNSENT_BYTES = 32 * 1024 * 1024
+
+
+class LinkLimits(NamedTuple):
+    """What a peer may do before its link ends.
+
+    Attributes:
+        handshake_timeout_s: Seconds until it must have said hello.
+        max_unsent_bytes: How much may wait for a peer that doesn't read.
+    """
+
+    handshake_timeout_s: float = 5.0
+    max_unsent_bytes: int = 32 * 1024 * 1024
+
+
+LINK_LIMITS = LinkLimits()
 
 
 class Host(Protocol):
@@ -49,8 +60,11 @@ class Host(Protocol):
 class LinkSession(asyncio.Protocol):
     """An asyncio protocol; ends itself when the link does."""
 
-    def __init__(self, host: Host, sessions: set[LinkSession]) -> None:
+    def __init__(
+        self, host: Host, sessions: set[LinkSession], limits: LinkLimits = LINK_LIMITS
+    ) -> None:
         self._host = host
+        self._limits = limits
         self._sessions = sessions
         self._received = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -75,7 +89,7 @@ class LinkSession(asyncio.Protocol):
         self._challenge = handshake.challenge(standing)
         self.send(self._challenge)
         loop = asyncio.get_running_loop()
-        self._deadline = loop.call_later(HANDSHAKE_TIMEOUT_S, self._too_late)
+        self._deadline = loop.call_later(self._limits.handshake_timeout_s, self._too_late)
 
     def data_received(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -105,7 +119,7 @@ class LinkSession(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         transport.write(frame.pack(codec.encode(message)))
-        if transport.get_write_buffer_size() > _MAX_UNSENT_BYTES:
+        if transport.get_write_buffer_size() > self._limits.max_unsent_bytes:
             log.warning("a node reads nothing; its link ends")
             transport.abort()
 
@@ -179,7 +193,7 @@ class LinkSession(asyncio.Protocol):
     def _too_late(self) -> None:
         self._refuse(
             LinkError(
-                f"The peer said no hello within {HANDSHAKE_TIMEOUT_S:g} s.",
+                f"The peer said no hello within {self._limits.handshake_timeout_s:g} s.",
                 slug="link-refused",
             )
         )

@@ -117,7 +117,7 @@ def _typed(name: str, value: Any, kind: type) -> Any:
     if kind is float and type(value) is int and abs(value) < 2**63:
         return float(value)
     if type(value) is not kind:
-        raise _invalid(f"{name} is {value!r:.80}", f"It is of type {kind.__name__}.")
+        raise _invalid(f"the field {name} is {repr(value)[:80]}", f"It is of type {kind.__name__}.")
     return value
 
 
@@ -132,7 +132,7 @@ def _tuple_of(old: Any, name: str, fields: dict[str, Any], kind: type | None) ->
 
 def _ttl(ttl_s: float) -> float:
     if not 0 <= ttl_s < 1e10:
-        raise _invalid(f"ttl_s is {ttl_s}", "Give seconds, or 0 for no end.")
+        raise _invalid(f"the field ttl_s is {ttl_s}", "Give seconds, or 0 for no end.")
     return ttl_s
 
 

@@ -53,17 +53,21 @@ def is_alive(tree: str) -> bool:
         return False
     except PermissionError:
         pass
-    return not sys.platform.startswith("linux") or _has_started_at(pid, tree.partition("-")[2])
+    if not sys.platform.startswith("linux"):
+        return True
+    start_ns = process_start_ns(pid)
+    return start_ns > 0 and f"{start_ns:x}" == tree.partition("-")[2]
 
 
-def _has_started_at(pid: int, start_hex: str) -> bool:
+def process_start_ns(pid: int) -> int:
+    """When a process began, as ``NodeIdentity.start_ns``; 0 if it is dead or can't be asked."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-        wanted = int(start_hex, 16)
-    except (OSError, ValueError):
-        return False
+    except OSError:
+        return 0
     # The second field is the program's name, which may hold anything, a parenthesis too.
     fields = stat.rpartition(b")")[2].split()
-    # The system counts in ticks, an identity in nanoseconds (`model.node`).
-    start_ns = int(fields[19]) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
-    return fields[0] not in (b"Z", b"X") and start_ns == wanted
+    if fields[0] in (b"Z", b"X"):
+        return 0
+    # The system counts in ticks, an identity in nanoseconds.
+    return int(fields[19]) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
