@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from benchmarks.setting import Setting
 from benchmarks.worker import ROOT
 
 #: In the order of the table.
-CLAIMS = ("hit", "debugpy_logpoint", "ddtrace_probe", "asleep")
+CLAIMS = ("hit", "debugpy_logpoint", "ddtrace_probe", "asleep", "arrival", "shipped")
 
 
 def main() -> int:
@@ -29,6 +30,9 @@ def main() -> int:
     facts = machine.describe()
     claims: list[Claim] = []
     with tempfile.TemporaryDirectory(prefix="treetap-bench-") as directory:
+        # An installed package has its bytecode beside it: so have the measured processes.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ["PYTHONPYCACHEPREFIX"] = f"{directory}/bytecode"
         setting = Setting(options.rounds, Path(directory), options.ddtrace)
         for name in options.only or CLAIMS:
             began = time.monotonic()

@@ -46,7 +46,7 @@ class Worker:
         variables: Mapping[str, str | None] | None = None,
         core: int | None = None,
     ) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         for name, value in (variables or {}).items():
             if value is None:
                 environment.pop(name, None)

@@ -85,23 +85,17 @@ def measure(setting: Setting) -> list[Claim]:
     ]
 
 
-def _variables(setting: Setting) -> dict[str, str | None]:
+def _variables(setting: Setting) -> dict[str, str]:
     home = setting.directory / "asleep"
     home.mkdir(mode=0o700, exist_ok=True)
-    return {
-        "TREETAP_HOME": str(home),
-        # An installed package has its bytecode beside it.
-        "PYTHONDONTWRITEBYTECODE": None,
-        "PYTHONPYCACHEPREFIX": str(setting.directory / "bytecode"),
-    }
+    return {"TREETAP_HOME": str(home)}
 
 
 def _start_up(
-    setting: Setting, variables: dict[str, str | None]
+    setting: Setting, variables: dict[str, str]
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Milliseconds and megabytes of whole processes, which take turns."""
-    environment = {**os.environ, **{name: value or "" for name, value in variables.items()}}
-    del environment["PYTHONDONTWRITEBYTECODE"]
+    environment = {**os.environ, **variables}
     in_tree = {**environment, **_tree_variables(environment)}
     starts = {
         "bare": (PROGRAMS["bare"], environment),

@@ -78,6 +78,20 @@ def measure(setting: Setting) -> list[Claim]:
             at_most=30,
         ),
     ]
+    claims += [
+        Claim(
+            GROUP,
+            "treetap, three values, trusted, against the floor",
+            added_ratio(measured, "trusted", "append", "bare"),
+            "x",
+            note="without strict's checks that reading runs no code of the program",
+        ),
+        Claim(
+            GROUP,
+            "treetap, condition false, trusted",
+            added(measured, "trusted-conditional", "bare"),
+        ),
+    ]
     if "monitored" in measured:
         claims.append(
             Claim(
@@ -122,13 +136,20 @@ def _timings(answer: dict[str, Any]) -> dict[str, list[Timing]]:
     return {name: [Timing(*timing) for timing in timings] for name, timings in answer.items()}
 
 
-def probe_at(shop: Shop, text: str, expressions: tuple[str, ...], condition: str = "") -> Probe:
+def probe_at(
+    shop: Shop,
+    text: str,
+    expressions: tuple[str, ...],
+    condition: str = "",
+    safety: str = "strict",
+) -> Probe:
     """A probe on a line of ``shop``, without a budget: the governor is not what is measured."""
     return Probe(
         id=f"{Path(shop.path).stem}-{shop.line_of(text)}",
         location=Location(file=shop.path, line=shop.line_of(text)),
         expressions=expressions,
         condition=condition,
+        safety=safety,
         budget_percent=0,
     )
 
@@ -167,10 +188,18 @@ class Target:
         return Contender(name, shop.module.handle, shop.call(), settle)
 
     def compare(self, rounds: int) -> dict[str, Any]:
-        shops = {"probed": self.probed, "conditional": open_shop(self.directory)}
+        shops = {"probed": self.probed}
+        for name in ("conditional", "trusted", "trusted-conditional"):
+            shops[name] = open_shop(self.directory)
         wanted = [
-            probe_at(shops["probed"], PROBED_TEXT, EXPRESSIONS),
-            probe_at(shops["conditional"], PROBED_TEXT, EXPRESSIONS, FALSE_CONDITION),
+            probe_at(
+                shop,
+                PROBED_TEXT,
+                EXPRESSIONS,
+                FALSE_CONDITION if name.endswith("conditional") else "",
+                "trusted" if name.startswith("trusted") else "strict",
+            )
+            for name, shop in shops.items()
         ]
         if HAS_MONITORING:
             shops["monitored"] = open_shop(self.directory)
