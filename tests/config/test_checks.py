@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+
+from treetap.config import checks
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+        ("http://127.0.0.1:8090//", "http://127.0.0.1:8090"),
+        ("HTTPS://daemon.example/prefix/", "https://daemon.example/prefix"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("http://[::1]", "http://[::1]"),
+        ("http://shop", "http://shop"),
+    ],
+)
+def test_a_url_is_taken_without_trailing_slashes(given, url):
+    assert checks.url(given) == url
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "http://", "http:///x", "http://:80", "http://a:b", "http://a:99999", "http://u@a",
+     "http://a?b", "http://a#b", "http://a b", "file:///etc/passwd", 7, None],
+)  # fmt: skip
+def test_what_is_no_url_is_refused(given):
+    with pytest.raises((ValueError, TypeError)):
+        checks.url(given)
+
+
+@pytest.mark.parametrize("given", ["1", "true", "YES", "on", True])
+def test_a_switch_is_on(given):
+    assert checks.switch(given) is True
+
+
+@pytest.mark.parametrize("given", ["0", "false", "No", "off", False])
+def test_a_switch_is_off(given):
+    assert checks.switch(given) is False
+
+
+def test_an_ipv6_host_is_taken_with_and_without_brackets():
+    assert checks.host("[::1]") == checks.host("::1") == "::1"
+
+
+def test_paths_are_made_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert checks.directory("sub") == str(tmp_path / "sub")
+    assert checks.existing_directory(tmp_path) == str(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="not a directory"):
+        checks.directory(tmp_path / "file")
+    assert checks.existing_file("file") == str(tmp_path / "file")
+
+
+def test_text_has_no_control_characters():
+    with pytest.raises(ValueError, match="control"):
+        checks.text("a\x1b[31m")
