@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import warnings
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
-from treetap.probe.code import nested_codes
+from treetap.probe.code import nested_codes, walk_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import CodeType
 
 #: The bits of ``co_flags`` that stand for ``from __future__ import …``.
@@ -104,13 +105,38 @@ def read_source(filename: str, module_globals: dict[str, object] | None = None) 
 
 def _candidates(code: CodeType, text: str) -> Iterator[Unit]:
     if code.co_name != "<module>":
-        piece = _cut_out(code, text)
-        if piece is not None:
+        # The compiler calls an attribute of an imported name in another way than a method (3.11 and
+        # later), so the piece needs to know what its module imports: at its top, or under a `try`.
+        known = _global_names(code)
+        for imported in dict.fromkeys((_imports(text, _TOP_IMPORT), _imports(text, _ANY_IMPORT))):
+            piece = _cut_out(code, text, sorted(imported & known))
+            if piece is None:
+                break
             yield piece
     yield Unit(code, code.co_filename, text, 0)
 
 
-def _cut_out(code: CodeType, text: str) -> Unit | None:
+_BINDINGS = r"(?:from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n;#]*)|import[ \t]+([^\n;#]*))"
+_TOP_IMPORT = re.compile("^" + _BINDINGS, re.MULTILINE)
+_ANY_IMPORT = re.compile(r"^[ \t]*" + _BINDINGS, re.MULTILINE)
+
+
+def _imports(text: str, pattern: re.Pattern[str]) -> frozenset[str]:
+    """The names that import statements bind, as far as a pattern can tell."""
+    names = set()
+    for match in pattern.finditer(text):
+        for part in (match[1] or match[2] or "").strip("()").split(","):
+            words = part.split("#")[0].split()
+            if words:
+                names.add(words[-1] if match[1] or "as" in words else words[0].partition(".")[0])
+    return frozenset(name for name in names if name.isidentifier())
+
+
+def _global_names(code: CodeType) -> frozenset[str]:
+    return frozenset(name for inner in walk_codes(code) for name in inner.co_names)
+
+
+def _cut_out(code: CodeType, text: str, imported: Sequence[str]) -> Unit | None:
     """The function's own lines inside shells, or ``None`` where that can't be right."""
     if code.co_name.startswith("<"):
         return None
@@ -125,6 +151,8 @@ def _cut_out(code: CodeType, text: str) -> Unit | None:
     shells = _shells(code, indent)
     if shells is None:
         return None
+    if imported:
+        shells.insert(0, f"import {', '.join(imported)}\n")
     piece = "".join(shells) + "".join(lines[first:end])
     return Unit(code, code.co_filename, piece, first - len(shells))
 
