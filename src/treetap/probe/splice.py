@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.Module | ast.expr
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_BLOCK_FIELDS = ("body", "orelse", "finalbody")
 _COMPREHENSIONS = {
     "<listcomp>": ast.ListComp,
     "<setcomp>": ast.SetComp,
@@ -226,12 +227,14 @@ def _header_end(statement: ast.stmt) -> int:
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
     """The statement lists of a scope, outer ones first; not those of scopes inside it."""
-    for _name, field in ast.iter_fields(node):
-        if isinstance(field, list) and field and isinstance(field[0], ast.stmt):
-            yield field
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, _SCOPES):
-            yield from _blocks(child)
+    blocks = [block for name in _BLOCK_FIELDS if type(block := getattr(node, name, None)) is list]
+    yield from blocks
+    for block in blocks:
+        for statement in block:
+            if not isinstance(statement, _SCOPES):
+                yield from _blocks(statement)
+    for clause in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        yield from _blocks(clause)
 
 
 def _loop_blocks(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
