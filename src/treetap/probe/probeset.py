@@ -18,6 +18,8 @@ from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch
 from treetap.probe.lookup import find, find_in_code
 from treetap.probe.recorder import Recorder
+from treetap.probe.runpath import RunPathWatch
+from treetap.probe.runpath import RunPathWatch
 from treetap.probe.script import ScriptWatch
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class ProbeSet:
         self._busy_threads: set[int] = set()
         self._imports = ImportWatch(self._on_import)
         self._script = ScriptWatch(self._on_script)
+        self._run_paths = RunPathWatch(self._on_import)
+        self._run_paths = RunPathWatch(self._on_import)
         self._look_again_at: list[tuple[float, ArmedProbe]] = []
         self._budget_at_s = 0.0
 
@@ -138,6 +142,7 @@ class ProbeSet:
             self._look_again_at.clear()
             self._imports.watch(())
             self._script.watch(())
+            self._run_paths.watch(())
 
     def _arm(self, probe: Probe) -> set[int]:
         armed = self._probes[probe.id] = ArmedProbe(probe)
@@ -213,6 +218,8 @@ class ProbeSet:
         pending = [a.probe.location for a in self._probes.values() if a.state == ProbeState.PENDING]
         self._imports.watch(pending)
         self._script.watch(pending)
+        self._run_paths.watch(pending)
+        self._run_paths.watch(pending)
 
     def _on_import(self, module_name: str, code: CodeType) -> CodeType:
         """Arm what waits for this module, in its code, before that runs."""
