@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from treetap.errors import ControlPlaneError, LinkError, TreetapError
 from treetap.model.probe import Target
+from treetap.node import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from treetap.config.settings import Settings
     from treetap.model.node import NodeIdentity
+    from treetap.node.registry import LiveNode
 
 #: A control plane answers in about a millisecond; a process that is stopped never does.
 ASK_TIMEOUT_S = 0.7
@@ -27,32 +29,9 @@ _MAX_THREADS = 32
 Answer = TypeVar("Answer")
 
 
-class LiveNode(NamedTuple):
-    """A node that is alive, awake or not.
-
-    Attributes:
-        identity: Who it is.
-        control_url: Its control plane, ``"http://127.0.0.1:41234"``.
-    """
-
-    identity: NodeIdentity
-    control_url: str
-
-
 def live_nodes(settings: Settings) -> list[LiveNode]:
     """All live nodes of this home, oldest first; files of dead processes are pruned."""
-    from treetap.model.node import NodeIdentity
-    from treetap.node import registry
-
-    return [
-        LiveNode(NodeIdentity.from_dict(entry), _url(entry["control"]))
-        for entry in registry.live_nodes(settings.home)
-    ]
-
-
-def _url(control: dict[str, Any]) -> str:
-    host = str(control.get("host", "127.0.0.1"))
-    return f"http://{f'[{host}]' if ':' in host else host}:{control.get('port', 0)}"
+    return registry.live_nodes(settings.home)
 
 
 def targeted(nodes: Iterable[LiveNode], target: Target) -> list[LiveNode]:

@@ -9,7 +9,7 @@ from treetap.cli import screen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from treetap.cli.live import LiveNode
+    from treetap.node.registry import LiveNode
 
 
 class Result(NamedTuple):

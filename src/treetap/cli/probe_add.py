@@ -13,9 +13,9 @@ from treetap.errors import ProbeError
 from treetap.model.probe import Target
 
 if TYPE_CHECKING:
-    from treetap.cli.live import LiveNode
     from treetap.client import DaemonClient
     from treetap.config.settings import Settings
+    from treetap.node.registry import LiveNode
 
 EPILOG = """\b
 Examples:

@@ -13,7 +13,7 @@ from treetap.cli import live, screen, session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from treetap.cli.live import LiveNode
+    from treetap.node.registry import LiveNode
 
 EPILOG = """\b
 Examples:

@@ -10,9 +10,9 @@ import typer
 from treetap.cli import exitcode, live, screen, session
 
 if TYPE_CHECKING:
-    from treetap.cli.live import LiveNode
     from treetap.client import DaemonClient
     from treetap.config.settings import Settings
+    from treetap.node.registry import LiveNode
 
 WAKE_EPILOG = """\b
 Examples:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from treetap.cli.live import LiveNode
     from treetap.config.settings import Settings
+    from treetap.node.registry import LiveNode
 
 _START_TIMEOUT_S = 15.0
 _END_TIMEOUT_S = 5.0

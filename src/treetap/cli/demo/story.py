@@ -26,7 +26,7 @@ PROBES = (
     ),
     ('http/server.py:"fs = os.fstat(f.fileno())"', ("path", "ctype"), ""),
     ("http.server:BaseHTTPRequestHandler.send_response", ("code", "self.path"), "code >= 400"),
-    ("socketserver:BaseServer.finish_request", ("client_address",), ""),
+    ("socketserver:ThreadingMixIn.process_request_thread", ("client_address",), ""),
 )
 NEVER_TRUE = (
     "http.server:SimpleHTTPRequestHandler.do_GET",
