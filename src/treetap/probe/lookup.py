@@ -210,7 +210,10 @@ def _functions_anywhere(location: Location) -> list[FunctionType]:
     return [
         candidate
         for candidate in gc.get_objects()
-        if type(candidate) is FunctionType and location.matches_file(candidate.__code__.co_filename)
+        if type(candidate) is FunctionType
+        # The interpreter makes a function object for a module's body, too, while that runs.
+        and candidate.__code__.co_flags & _OPTIMIZED
+        and location.matches_file(candidate.__code__.co_filename)
     ]
 
 

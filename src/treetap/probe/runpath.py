@@ -59,7 +59,7 @@ class RunPathWatch:
                 return found
             try:
                 code = on_code("__main__", code)
-            except Exception:
+            except Exception:  # noqa: BLE001 - it would surface in the program
                 return found
             return (code, *rest) if rest else code
 
