@@ -147,7 +147,7 @@ def test_settings_are_frozen_and_know_only_settings(nowhere):
     with pytest.raises(AttributeError, match="frozen"):
         settings.name = "other"
     with pytest.raises(AttributeError, match="no setting"):
-        settings.colour  # noqa: B018
+        settings.colour
     assert settings.names() == tuple(SETTINGS)
 
 

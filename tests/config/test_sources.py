@@ -16,6 +16,8 @@ def test_no_file_means_no_values(tmp_path):
 
 
 def test_the_toml_reader_is_loaded_only_for_those_who_have_a_file():
-    code = "import sys; from treetap.config import resolve; resolve(); print('tomllib' in sys.modules)"
+    code = (
+        "import sys; from treetap.config import resolve; resolve(); print('tomllib' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

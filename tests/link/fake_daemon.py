@@ -118,9 +118,7 @@ class FakeDaemon:
             except LinkError as exc:
                 sock.sendall(frame.pack(codec.encode(handshake.refusal(exc))))
                 return
-            welcome = handshake.welcome(
-                hello, token=self.token, revision=1, probes=self.probes
-            )
+            welcome = handshake.welcome(hello, token=self.token, revision=1, probes=self.probes)
             sock.sendall(frame.pack(codec.encode(welcome)))
             self.received.append((identity.id, hello))
             while True:

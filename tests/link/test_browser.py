@@ -6,7 +6,8 @@ from treetap.link.browser import host_name, is_host_allowed, is_origin_allowed
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:80", "localhost:1", "LOCALHOST", "[::1]", "[::1]:80", "127.8.8.8"]
+    "host",
+    ["127.0.0.1", "127.0.0.1:80", "localhost:1", "LOCALHOST", "[::1]", "[::1]:80", "127.8.8.8"],
 )
 def test_loopback_is_allowed_by_any_of_its_names(host):
     assert is_host_allowed(host)

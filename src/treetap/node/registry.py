@@ -1,12 +1,14 @@
 """How a node is found without a daemon: a small file per live process in ``<home>/run/nodes``.
 
 A file is pruned by whoever reads the directory once its process is gone. A recycled pid isn't
-mistaken for the old process: the start time is compared. Files of another machine or pid namespace
+mistaken for the old process: the start time is compared. A process that has replaced itself by
+another program (exec) is still there, but nobody listens on its port. Files of another machine or pid namespace
 (a home shared by containers) are neither shown nor pruned, for we can't see their processes.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
 
 from treetap.model.node import NodeIdentity
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MAX_FILE_BYTES = 65536
+#: Loopback answers in microseconds; a full queue doesn't.
+_LISTENING_TIMEOUT_S = 0.1
 
 
 def make_directory(home: str, *parts: str) -> str:
@@ -95,8 +99,10 @@ def live_nodes(home: str) -> list[LiveNode]:
             if entry.get("host") == os.uname().nodename:
                 remove_node(path)  # of this machine, before it was started anew
         elif entry.get("pid_namespace", "") == own_namespace:
-            if identity.process_start_ns(entry["pid"]) == entry["start_ns"]:
-                found.append(_live_node(entry))
+            node = _live_node(entry)
+            is_alive = identity.process_start_ns(entry["pid"]) == entry["start_ns"]
+            if is_alive and _is_listening(node):
+                found.append(node)
             else:
                 remove_node(path)
     return sorted(found, key=lambda node: (node.identity.start_ns, node.identity.pid))
@@ -125,6 +131,25 @@ def _entries(home: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
 def _live_node(entry: dict[str, Any]) -> LiveNode:
     control = entry["control"]
     return LiveNode(NodeIdentity.from_dict(entry), str(control.get("host")), control["port"])
+
+
+def _is_listening(node: LiveNode) -> bool:
+    """Whether somebody listens on the node's port; a node that is slow to accept counts as such."""
+    host = node.control_host.strip("[]")
+    try:
+        sock = _socket.socket(_socket.AF_INET6 if ":" in host else _socket.AF_INET)
+    except OSError:
+        return True
+    try:
+        sock.settimeout(_LISTENING_TIMEOUT_S)
+        sock.connect((host, node.control_port))
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        pass
+    finally:
+        sock.close()
+    return True
 
 
 def _read(path: str) -> dict[str, Any] | None:

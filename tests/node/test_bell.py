@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+
+from treetap.node.bell import Bell
+
+
+def test_a_bell_wakes_another_thread():
+    bell = Bell()
+    thread = threading.Thread(target=bell.wait, args=(30,))
+    thread.start()
+    bell.ring()
+    thread.join(5)
+    assert not thread.is_alive()
+    bell.close()
+
+
+def test_a_ring_before_the_wait_is_heard_once():
+    bell = Bell()
+    bell.ring()
+    bell.ring()
+    assert bell.wait(5)
+    assert not bell.wait(0)
+    bell.close()
+
+
+def test_a_socket_ends_the_wait_too():
+    bell = Bell()
+    near, far = socket.socketpair()
+    with near, far:
+        far.send(b"x")
+        before = time.monotonic()
+        assert not bell.wait(30, near)
+        assert time.monotonic() - before < 5
+    bell.close()
+
+
+def test_a_bell_gives_its_descriptors_back_and_can_be_rung_after_that():
+    before = len(os.listdir("/proc/self/fd"))
+    bell = Bell()
+    bell.close()
+    bell.close()
+    bell.ring()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_ringing_for_ever_does_not_block():
+    bell = Bell()
+    for _ in range(70_000):
+        bell.ring()
+    bell.close()
