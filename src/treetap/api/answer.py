@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec.json
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from treetap.errors import DaemonError, TreetapError
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 1024 * 1024
+#: A body has to be here within so many seconds.
+BODY_TIMEOUT_S = 10
 
 #: Status by slug; what isn't here has that of its class's first word, or 400.
 STATUSES = {
@@ -25,6 +29,7 @@ STATUSES = {
     "request-path": 404,
     "request-method": 405,
     "request-size": 413,
+    "request-slow": 408,
     "request-failed": 500,
     "store": 503,
     "store-unusable": 503,
@@ -49,17 +54,26 @@ async def body(request: Request) -> bytes:
     """The request's body.
 
     Raises:
-        DaemonError: It is larger than 1 MiB (slug ``request-size``).
+        DaemonError: It is larger than 1 MiB (slug ``request-size``), or doesn't come
+            (``request-slow``).
     """
     received = bytearray()
-    async for chunk in request.stream():
-        received += chunk
-        if len(received) > MAX_BODY_BYTES:
-            raise DaemonError(
-                "The request's body is too large.",
-                f"The limit is {MAX_BODY_BYTES} bytes.",
-                slug="request-size",
-            )
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > MAX_BODY_BYTES:
+                    raise DaemonError(
+                        "The request's body is too large.",
+                        f"The limit is {MAX_BODY_BYTES} bytes.",
+                        slug="request-size",
+                    )
+    except (TimeoutError, ClientDisconnect) as exc:
+        raise DaemonError(
+            "The request's body didn't come.",
+            f"All of it has to be here within {BODY_TIMEOUT_S} s.",
+            slug="request-slow",
+        ) from exc
     return bytes(received)
 
 

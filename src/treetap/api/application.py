@@ -45,7 +45,7 @@ def make_application(
         hosts: Names under which it may be reached, beside loopback's.
         heartbeat_s: Of the live stream.
     """
-    return Starlette(
+    application = Starlette(
         routes=[
             *daemon_routes.routes(daemon, version, stop),
             *probes.routes(daemon),
@@ -62,6 +62,9 @@ def make_application(
             Exception: _unknown_error,
         },
     )
+    # A path is right or wrong: a redirect would lead to where the request's own Host says.
+    application.router.redirect_slashes = False
+    return application
 
 
 def _openapi(version: str) -> Route:

@@ -101,7 +101,10 @@ def _events() -> Operation:
 
 def _stream() -> Operation:
     operation = _operation(
-        "Events as they happen: hit, loss, probe, node", None, parameters=_filters()
+        "Events as they happen: hit, loss, probe, node",
+        None,
+        parameters=_filters(),
+        errors={"404": "There is no such probe."},
     )
     operation["responses"]["200"]["content"] = {"text/event-stream": {"schema": TEXT}}
     return operation
@@ -133,6 +136,7 @@ def _operation(
         **({"400": "The request makes no sense."} if takes or parameters else {}),
         "401": "Another user's daemon, and no token.",
         "403": "A web page, or a name that is not the daemon's.",
+        **({"408": "The body didn't come."} if takes else {}),
         **({"413": "The body is larger than 1 MiB."} if takes else {}),
         **(errors or {}),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from contextlib import suppress
@@ -9,6 +10,7 @@ from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from io import TextIOWrapper
     from pathlib import Path
 
 _MAX_BYTES = 5_000_000
@@ -17,12 +19,12 @@ _OLD_FILES = 3
 
 def open_log(path: Path) -> logging.Handler:
     """Send what treetap and its server say to ``path``; the caller closes the handler."""
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    with suppress(OSError):
+    with suppress(FileNotFoundError):
         path.chmod(0o600)
-    handler = RotatingFileHandler(
+    handler = _PrivateFiles(
         path, maxBytes=_MAX_BYTES, backupCount=_OLD_FILES, encoding="utf-8", delay=True
     )
+    handler.addFilter(_is_news)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -36,3 +38,18 @@ def open_log(path: Path) -> logging.Handler:
 def close_log(handler: logging.Handler) -> None:
     logging.getLogger().removeHandler(handler)
     handler.close()
+
+
+class _PrivateFiles(RotatingFileHandler):
+    """Each of its files is for its owner only, from its first moment."""
+
+    def _open(self) -> TextIOWrapper:
+        def opener(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, "a", encoding="utf-8", opener=opener)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not: a request that was cut off by the end. Its client knows it best."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))

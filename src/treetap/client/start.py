@@ -53,18 +53,18 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
     if url is not None:
         return url
     deadline_s = time.monotonic() + START_TIMEOUT_S
-    process = start_daemon(home, host=host, port=port)
+    pid = start_daemon(home, host=host, port=port)
     while time.monotonic() < deadline_s:
         url = find_daemon(home)
         if url is not None:
             return url
-        code = process.poll()
+        code = exit_code(pid)
         if code is not None and code != _RUNNING:
             raise _failed(Path(home), code)
         if code == _RUNNING:
             # That one may be about to end: then nobody is left to wait for.
             time.sleep(0.1)
-            process = start_daemon(home, host=host, port=port)
+            pid = start_daemon(home, host=host, port=port)
         time.sleep(0.02)
     raise DaemonError(
         f"The daemon is not up after {START_TIMEOUT_S:g} s.",
@@ -73,10 +73,12 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
     )
 
 
-def start_daemon(
-    home: str | Path, *, host: str | None = None, port: int | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a daemon that outlives us: a session of its own, nothing of ours inherited."""
+def start_daemon(home: str | Path, *, host: str | None = None, port: int | None = None) -> int:
+    """Start a daemon that outlives us: a session of its own, nothing of ours inherited.
+
+    Returns:
+        Its process id.
+    """
     home = Path(home).absolute()
     (home / "run").mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", "treetap.app", "run", "--home", str(home)]
@@ -87,7 +89,7 @@ def start_daemon(
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     descriptor = os.open(_start_log(home), flags, 0o600)
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
@@ -99,6 +101,18 @@ def start_daemon(
         )
     finally:
         os.close(descriptor)
+    # Popen would complain that it still runs. It shall.
+    process.returncode = 0
+    return process.pid
+
+
+def exit_code(pid: int) -> int | None:
+    """The exit code of a child of ours; ``None`` if it runs, or was waited for by others."""
+    try:
+        ended, code = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(code) if ended else None
 
 
 def _environment() -> dict[str, str]:
