@@ -456,6 +456,12 @@ def _equality_arguments(meter: Meter, value: Any, _kind: str, arguments: list[An
     return arguments
 
 
+def _range_arguments(_meter: Meter, _value: Any, _kind: str, arguments: list[Any]) -> list[Any]:
+    if any(type(argument) is not int for argument in arguments):
+        raise too_big("a search through a whole range")
+    return arguments
+
+
 def _key_arguments(meter: Meter, value: Any, _kind: str, arguments: list[Any]) -> list[Any]:
     if arguments:
         require_hashable(meter, arguments[0])
@@ -473,14 +479,12 @@ def _set_arguments(meter: Meter, value: Any, kind: str, arguments: list[Any]) ->
 
 
 def _copy_arguments(meter: Meter, value: Any, kind: str, arguments: list[Any]) -> list[Any]:
+    if exact_kind(type(value)) is None:
+        raise unsafe(f"copying makes another {type_name(type(value))}")
     charge(meter, standard_length(value, kind))
     if kind in {"set", "frozenset", "dict"}:
         require_keys(meter, value)
     return arguments
-
-
-def _no_copy(_meter: Meter, value: Any, _kind: str, _arguments: list[Any]) -> list[Any]:
-    raise unsafe(f"copying makes another {type_name(type(value))}")
 
 
 def _zoned_arguments(meter: Meter, value: Any, _kind: str, arguments: list[Any]) -> list[Any]:
@@ -507,7 +511,8 @@ _PREPARE: dict[tuple[str, str], Callable[[Meter, Any, str, list[Any]], list[Any]
     **{("str", name): _width_arguments for name in ("center", "ljust", "rjust", "zfill")},
     ("str", "expandtabs"): _width_arguments,
     ("int", "to_bytes"): _bytes_arguments,
-    **{(kind, ""): _equality_arguments for kind in ("list", "tuple", "deque", "range")},
+    **{(kind, ""): _equality_arguments for kind in ("list", "tuple", "deque")},
+    ("range", ""): _range_arguments,
     **{(kind, "copy"): _copy_arguments for kind in ("list", "deque", "dict", "set", "frozenset")},
     ("dict", "get"): _key_arguments,
     **{(kind, ""): _set_arguments for kind in ("set", "frozenset")},

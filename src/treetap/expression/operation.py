@@ -24,6 +24,7 @@ from treetap.expression.safety import (
     charge,
     require_hashable,
     require_keys,
+    require_plain_dict,
     require_standard,
     scan,
     standard_iterator,
@@ -80,6 +81,8 @@ COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 _SIZED_TEXT = frozenset({"str", "bytes", "bytearray"})
 _SIZED_ITEMS = frozenset({"list", "tuple", "deque"})
+#: An operator on a subclass of these calls the subclass to make the outcome.
+_CONSTRUCTING = frozenset({"deque", "datetime", "date", "time", "timedelta"})
 _SETS = frozenset({"set", "frozenset"})
 #: Python's own % formats at any width that it is told; a long number in it is one.
 _WIDE = re.compile(r"\d{4}|\*")
@@ -99,8 +102,14 @@ def binary(kind: type[ast.operator], left: Any, right: Any, meter: Meter) -> Any
             require_standard(type(value), method)
     if "class" in kinds:
         raise unsafe("an operator on a class")
-    if kinds & ASKING_KINDS and None in {exact_kind(type(left)), exact_kind(type(right))}:
-        raise unsafe("a decimal or fraction asks the other value for its class")
+    if None in {exact_kind(type(left)), exact_kind(type(right))}:
+        if kinds & ASKING_KINDS:
+            raise unsafe("a decimal or fraction asks the other value for its class")
+        if kinds & _CONSTRUCTING:
+            raise unsafe("the operator makes another one of a class of the program")
+        for value, kind in ((left, left_kind), (right, right_kind)):
+            if kind == "dict":
+                require_plain_dict(type(value))
     _bound(name, left, right, left_kind, right_kind, meter)
     if "decimal" in kinds:
         return _in_decimal_context(operate, left, right)
@@ -124,12 +133,16 @@ def _bound(name: str, left: Any, right: Any, left_kind: str, right_kind: str, me
         charge(meter, made >> 2)
     elif kinds & _SETS or kinds & {"dict", "view"}:
         for value, kind in ((left, left_kind), (right, right_kind)):
-            require_keys(meter, value)
-            charge(meter, standard_length(value, kind))
+            if kind in _SETS or kind in {"dict", "view"}:
+                require_keys(meter, value)
+                charge(meter, standard_length(value, kind))
     elif kinds <= {"int", "bool", "float"} and name in _GROWING:
         _bound_numbers(name, _number(left, left_kind), _number(right, right_kind))
-    elif kinds & {"decimal", "fraction"} and name == "pow":
-        raise too_big("a power")
+    elif kinds & {"decimal", "fraction"}:
+        # An integer becomes a decimal first, in time that grows with the square of its digits.
+        if name == "pow":
+            raise too_big("a power")
+        scan(meter, (), left, right)
     elif kinds & {"datetime", "time"}:
         scan(meter, (), left, right)
 
@@ -219,7 +232,8 @@ def contains(container: Any, item: Any, meter: Meter) -> bool:
     kind = kind_of(cls)
     if kind in {"str", "bytes", "bytearray", "range"}:
         require_standard(cls, "__contains__")
-        if id(type(item)) not in ATOM_IDS and kind_of(type(item)) not in _SIZED_TEXT:
+        both_are_str = kind == "str" and kind_of(type(item)) == "str"
+        if id(type(item)) not in ATOM_IDS and not both_are_str:
             raise unsafe(f"{type_name(type(item))} may be asked for its number or its bytes")
         if kind == "range" and type(item) is not int:
             # Compared with one number after the other.

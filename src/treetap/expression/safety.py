@@ -31,6 +31,8 @@ MAX_STEPS: Final = 10_000
 MAX_MADE: Final = 10_000
 #: Characters that an operation may make.
 MAX_TEXT: Final = 1_000_000
+#: Bits of an integer that is written in digits: CPython's own limit, which a program may lift.
+MAX_TEXT_BITS: Final = 14_000
 #: Bits of an integer that an operation may make.
 MAX_BITS: Final = 10_000
 
@@ -48,6 +50,8 @@ _SOUND_KINDS = frozenset(
     | {"timedelta", "timezone", "decimal", "fraction", "uuid", "zone", "array", "object", "class"}
     | {"memoryview", "function", "builtin", "module", "view", "enum", "exception"}
 )
+#: Beside containers and atoms, what `str()` may be asked of.
+_TEXT_KINDS = frozenset({"int", "float", "date", "timedelta", "timezone", "decimal", "fraction"})
 #: These ask what the other operand is by ``isinstance``, which runs a ``__class__`` property.
 ASKING_KINDS: Final = frozenset({"decimal", "fraction", "uuid"})
 
@@ -69,7 +73,8 @@ def require_standard(cls: type, method: str) -> type:
     owner = owner_of(cls, method)
     if owner is None:
         raise unsafe(f"{type_name(cls)} has no {method}")
-    if exact_kind(owner) not in _SOUND_KINDS:
+    kind = exact_kind(owner)
+    if kind not in _SOUND_KINDS or kind == "view" and cls is not owner:
         raise unsafe(f"{type_name(owner)} has its own {method}")
     return owner
 
@@ -77,7 +82,8 @@ def require_standard(cls: type, method: str) -> type:
 def is_standard(cls: type, method: str) -> bool:
     """Whether ``method`` of ``cls`` is there, and that of a standard type."""
     owner = owner_of(cls, method)
-    return owner is not None and exact_kind(owner) in _SOUND_KINDS
+    kind = exact_kind(owner) if owner is not None else None
+    return kind in _SOUND_KINDS and (kind != "view" or cls is owner)
 
 
 def scan(meter: Meter, methods: tuple[str, ...], *values: Any) -> None:
@@ -86,13 +92,15 @@ def scan(meter: Meter, methods: tuple[str, ...], *values: Any) -> None:
     Cycles and huge structures end with the meter.
     """
     stack = list(values)
-    is_asking = is_foreign = False
+    is_asking = is_foreign = is_big = False
     while stack:
         value = stack.pop()
         cls = type(value)
         ident = id(cls)
         if ident in ATOM_IDS:
             charge(meter, 1 + (len(value) >> 6) if ident in _TEXT_IDS else 1)
+            if type(value) is int and value.bit_length() > MAX_TEXT_BITS:
+                is_big = True
             continue
         charge(meter, 1)
         if ident in SEQUENCE_IDS:
@@ -107,6 +115,8 @@ def scan(meter: Meter, methods: tuple[str, ...], *values: Any) -> None:
             is_asking = is_asking or kind in ASKING_KINDS
             is_foreign = is_foreign or exact_kind(cls) is None
             _push_parts(meter, stack, value, kind, methods)
+    if is_big and (is_asking or methods is TEXT):
+        raise too_big("the digits of an integer")
     if is_asking and is_foreign:
         raise unsafe("a decimal, fraction or UUID asks the other value for its class")
 
@@ -137,7 +147,7 @@ def _push_parts(
         _require_plain_member(cls, methods)
     elif kind in {"view", "memoryview", "array"}:
         raise unsafe(f"a {type_name(cls)} refers to values of somebody else")
-    elif kind == "object" and methods is TEXT:
+    elif methods is TEXT and kind not in _TEXT_KINDS:
         raise unsafe(f"{type_name(cls)} has no text that is known to be harmless")
 
 
@@ -230,6 +240,12 @@ def require_keys(meter: Meter, container: Any) -> None:
     idents = set(map(id, map(type, keys)))
     if not idents <= ATOM_IDS:
         scan(meter, EQUALITY, *(key for key in keys if id(type(key)) not in ATOM_IDS))
+
+
+def require_plain_dict(cls: type) -> None:
+    """Raise ``Unsafe`` unless a dict of this class is copied in C, without asking it."""
+    for method in ("__iter__", "keys", "__getitem__"):
+        require_standard(cls, method)
 
 
 def truth(value: Any) -> bool:

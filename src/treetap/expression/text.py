@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.expression.reading import Unsafe, instance_dict, unsafe
 from treetap.expression.safety import (
+    MAX_TEXT_BITS,
     TEXT,
     Meter,
     charge,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 #: A width or a precision of more digits makes more text than anybody reads.
 _WIDE = re.compile(r"\d{4}")
-_INT_BITS_FOR_TEXT = 14_000
 _MAX_DECIMAL_BYTES = 4_096
 _UUID_PARTS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 
@@ -97,7 +97,7 @@ def _decimal_text(value: Any) -> str | None:
 def _fraction_text(value: Any) -> str | None:
     namespace = namespace_of(_standard_class(value, "fraction"))
     parts = [namespace[name].__get__(value) for name in ("_numerator", "_denominator")]
-    if any(type(part) is not int or part.bit_length() > _INT_BITS_FOR_TEXT for part in parts):
+    if any(type(part) is not int or part.bit_length() > MAX_TEXT_BITS for part in parts):
         return None
     return str(parts[0]) if parts[1] == 1 else f"{parts[0]}/{parts[1]}"
 
@@ -182,7 +182,7 @@ def _pattern_text(value: re.Pattern[Any]) -> str | None:
 
 def _range_text(value: range) -> str | None:
     parts = (value.start, value.stop, value.step)
-    if any(part.bit_length() > _INT_BITS_FOR_TEXT for part in parts):
+    if any(part.bit_length() > MAX_TEXT_BITS for part in parts):
         return None
     return repr(value)
 
@@ -225,7 +225,7 @@ def plain_text(value: Any, conversion: str, meter: Meter) -> str:
     if id(cls) in ATOM_IDS:
         if type(value) is str or type(value) is bytes:
             charge(meter, len(value) >> 6)
-        elif type(value) is int and value.bit_length() > _INT_BITS_FOR_TEXT:
+        elif type(value) is int and value.bit_length() > MAX_TEXT_BITS:
             raise too_big("the digits of an integer")
         return _CONVERT[conversion](value)
     kind = exact_kind(cls)
@@ -267,7 +267,7 @@ def formatted(value: Any, conversion: str, spec: str, meter: Meter) -> str:
     elif not spec:
         value = plain_text(value, "s", meter)
     if id(type(value)) in ATOM_IDS or exact_kind(type(value)) == "decimal":
-        if type(value) is int and value.bit_length() > _INT_BITS_FOR_TEXT:
+        if type(value) is int and value.bit_length() > MAX_TEXT_BITS:
             raise too_big("the digits of an integer")
         return format(value, spec)
     if exact_kind(type(value)) in {"datetime", "time"}:

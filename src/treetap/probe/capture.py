@@ -375,8 +375,10 @@ def _locals_proxy() -> type:
 _LOCALS_PROXY: Final = _locals_proxy()
 
 
-def _pairs_of(names: Any) -> Iterable[tuple[Any, Any]]:
-    return names.items() if type(names) is _LOCALS_PROXY else dict.items(names)
+def _pairs_of(names: Any) -> Any:
+    if issubclass(type(names), dict):
+        return dict.items(names)
+    return names.items()
 
 
 def _big_int(value: int) -> Captured:
