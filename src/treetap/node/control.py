@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: For one request, from its connection to the last byte of the answer. A wake has more.
 REQUEST_TIMEOUT_S = 10.0
 MAX_CONNECTIONS = 16
+#: An honest request is read in less; one that takes longer may be cut off for another's sake.
+_GRACE_S = 0.1
 #: Beyond this even a flood of connections gets no further thread.
 _MAX_THREADS = 64
 _BACKLOG = 64
@@ -32,15 +34,18 @@ _BACKLOG = 64
 class Connection:
     """An accepted connection: its socket, and whether its request is still being read."""
 
-    __slots__ = ("deadline_s", "is_reading", "sock")
+    __slots__ = ("deadline_s", "is_cut", "is_reading", "since_s", "sock")
 
-    def __init__(self, sock: Any, deadline_s: float) -> None:
+    def __init__(self, sock: Any, timeout_s: float) -> None:
         self.sock = sock
-        self.deadline_s = deadline_s
+        self.since_s = time.monotonic()
+        self.deadline_s = self.since_s + timeout_s
         self.is_reading = True
+        self.is_cut = False
 
     def cut_off(self) -> None:
         """Make its thread's ``recv`` or ``send`` end at once."""
+        self.is_cut = True
         try:
             self.sock.shutdown(_socket.SHUT_RDWR)
         except OSError:
@@ -168,27 +173,30 @@ class ControlPlane:
             self._accepting.release()
 
     def _begin(self, sock: Any) -> None:
-        connection = Connection(sock, time.monotonic() + self._request_timeout_s)
+        connection = Connection(sock, self._request_timeout_s)
         with self._lock:
             is_full = len(self._connections) >= _MAX_THREADS or self._is_closing
+            slowest = self._slowest(connection.since_s)
             if not is_full:
                 self._connections[id(connection)] = connection
-                oldest = self._oldest_reading()
+        if slowest is not None:
+            slowest.cut_off()
         if is_full:
             sock.close()
             return
-        if oldest is not None:
-            oldest.cut_off()
         try:
             _thread.start_new_thread(self._serve_one, (connection,))
         except RuntimeError:
             # The interpreter ends, or the machine is out of threads.
             self._end(connection)
 
-    def _oldest_reading(self) -> Connection | None:
-        if len(self._connections) <= MAX_CONNECTIONS:
+    def _slowest(self, now_s: float) -> Connection | None:
+        """The one that has been sending its request for longest, if there are too many."""
+        alive = [each for each in self._connections.values() if not each.is_cut]
+        if len(alive) < MAX_CONNECTIONS:
             return None
-        return next((each for each in self._connections.values() if each.is_reading), None)
+        slow = (each for each in alive if each.is_reading and now_s - each.since_s > _GRACE_S)
+        return next(slow, None)
 
     def _serve_one(self, connection: Connection) -> None:
         try:

@@ -47,6 +47,7 @@ class Node:
         identity: Who this process is.
         faults: What went wrong in our own threads.
         daemon_url: The daemon of the last wake, or the configured one.
+        request_timeout_s: For one request to the control plane; read when that is opened.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Node:
         self.identity: NodeIdentity = identity.own_identity(settings.name, parent=parent)
         self.faults = FaultRecord()
         self.daemon_url: str = settings.daemon_url
+        self.request_timeout_s = control.REQUEST_TIMEOUT_S
         self._probe_set_factory = probe_set_factory
         self._warnings: list[str] = []
         self._state = SLEEPING
@@ -317,7 +319,13 @@ class Node:
     # Inside.
 
     def _open_control_plane(self, port: int) -> None:
-        plane = control.ControlPlane(self.settings.control_host, port, self._serve, self.faults.add)
+        plane = control.ControlPlane(
+            self.settings.control_host,
+            port,
+            self._serve,
+            self.faults.add,
+            request_timeout_s=self.request_timeout_s,
+        )
         plane.start()
         self._control = plane
         try:

@@ -39,8 +39,9 @@ def check_browser(settings: Settings, request: Request, own_address: str) -> Non
     """
     configured = [settings.control_host, settings.advertise_host]
     if settings.control_host in _EVERY_ADDRESS:
-        # A literal address can't be rebound to by DNS.
-        configured.append(own_address.removeprefix("::ffff:"))
+        # A literal address can't be rebound to by DNS. The one that means all of them is no name:
+        # browsers take it for loopback.
+        configured[0] = own_address.removeprefix("::ffff:")
     host = request.headers.get("host", "")
     if not browser.is_host_allowed(host, tuple(configured)):
         raise ControlPlaneError(
