@@ -98,11 +98,12 @@ def find(
         modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
     if location.qualname:
         return _find_function(location, swapper, modules)
-    files = {name for module in modules if (name := file_of(module)) and location.matches_file(name)}
+    named = [(file_of(module), module) for module in modules]
+    files = {name for name, _module in named if name and location.matches_file(name)}
     functions = [
         function
-        for module in modules
-        if file_of(module) in files
+        for name, module in named
+        if name in files
         for function in functions_of_module(module)
     ]
     if is_thorough or not files:
@@ -119,7 +120,9 @@ def find(
         [function.__code__ for function in functions if location.matches_file(function.__code__.co_filename)],
         swapper,
     )
-    roots += [root for body in running for root in _functions_in(body) if root not in roots]
+    # By identity: two runs of one module have equal code objects, and both are meant.
+    known = {id(root) for root in roots}
+    roots += [root for body in running for root in _functions_in(body) if id(root) not in known]
     sites = _sites(roots, line, wanted_names) or _body_sites(running, line)
     if not sites and not is_thorough:
         return find(location, swapper, wanted_names, modules=modules, is_thorough=True)

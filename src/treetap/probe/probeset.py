@@ -6,6 +6,7 @@ it. One lock protects the table of probes; it is never held while the program's 
 
 from __future__ import annotations
 
+import sys
 import time
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 #: After so long, every function of the process is searched for more sites; see ``_look_again``.
 _LOOK_AGAIN_S = (0.05, 1.0, 10.0)
 _BUDGET_EVERY_S = 0.05
+#: What waits for a module is searched for as often as this, if modules have come by a way that the
+#: import hook doesn't see.
+_PENDING_EVERY_S = 1.0
+#: An import waits no longer for us. The collector may run a finalizer of the program while the lock is
+#: held, and what that one waits for may be this import; a probe that is passed over is found later.
+_MAX_IMPORT_WAIT_S = 0.5
 #: Rows of one probe that are taken at a time.
 _MAX_ROWS = 4096
 
@@ -59,6 +66,8 @@ class ProbeSet:
         self._run_paths = RunPathWatch(self._on_import)
         self._look_again_at: list[tuple[float, ArmedProbe]] = []
         self._budget_at_s = 0.0
+        self._pending_at_s = 0.0
+        self._modules = len(sys.modules)
 
     @property
     def is_idle(self) -> bool:
@@ -118,7 +127,7 @@ class ProbeSet:
                     ended = True
                 elif armed.learns():
                     touched |= self._arming.roots_of(armed)
-            touched |= self._keep_budgets() | self._look_again()
+            touched |= self._keep_budgets() | self._look_again() | self._look_for_pending()
             self._arming.rebuild(touched)
             if ended:
                 self._watch_imports()
@@ -203,6 +212,25 @@ class ProbeSet:
                 continue
         return touched
 
+    def _look_for_pending(self) -> set[int]:
+        """Arm what waits for a module that has come without our seeing it: by a loader of its own kind."""
+        now_s = time.monotonic()
+        if now_s < self._pending_at_s or self._modules == len(sys.modules):
+            return set()
+        self._pending_at_s = now_s + _PENDING_EVERY_S
+        self._modules = len(sys.modules)
+        touched: set[int] = set()
+        for armed in self._probes.values():
+            if armed.state != ProbeState.PENDING or armed.recorder is None:
+                continue
+            try:
+                touched |= self._find_sites(armed, is_thorough=False)
+            except TreetapError as exc:
+                armed.fail(exc)
+        if touched:
+            self._watch_imports()
+        return touched
+
     def _keep_budgets(self) -> set[int]:
         now_s = time.monotonic()
         if now_s < self._budget_at_s:
@@ -219,13 +247,16 @@ class ProbeSet:
         self._imports.watch(pending)
         self._script.watch(pending)
         self._run_paths.watch(pending)
-        self._run_paths.watch(pending)
 
     def _on_import(self, module_name: str, code: CodeType) -> CodeType:
         """Arm what waits for this module, in its code, before that runs."""
-        with self._lock:
+        if not self._lock.acquire(timeout=_MAX_IMPORT_WAIT_S):
+            return code
+        try:
             self._arm_pending(module_name, code, bodies=())
             return self._arming.rewritten(code)
+        finally:
+            self._lock.release()
 
     def _on_script(self, code: CodeType) -> None:
         """Arm what waits for the main script: its code has just begun to run."""
