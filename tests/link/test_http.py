@@ -163,7 +163,7 @@ def test_no_bytes_of_a_peer_raise_anything_but_a_link_error(content):
     try:
         request = read(content)
     except LinkError as exc:
-        assert exc.slug in {*http.STATUS, "link-closed"}  # noqa: PT017 - both ways are fine
+        assert exc.slug in {*http.STATUS, "link-closed"}
     else:
         assert request.path.startswith("/")
 

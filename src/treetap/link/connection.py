@@ -32,6 +32,8 @@ class LinkConnection:
 
     def __init__(self, sock: socket.socket, *, send_timeout_s: float = 5.0) -> None:
         self._socket = sock
+        # With a timeout set, Python waits for that even where the system call doesn't wait.
+        sock.setblocking(False)
         self._send_timeout_s = send_timeout_s
         self._received = bytearray()
         self.welcome: dict[str, Any] = {}
@@ -90,6 +92,7 @@ class LinkConnection:
         try:
             self._socket.settimeout(self._send_timeout_s)
             self._socket.sendall(frames)
+            self._socket.setblocking(False)
         except OSError as exc:
             # A part of a frame may be out: what follows would be garbage to the daemon.
             raise LinkError("The link broke.", str(exc), slug="link-closed") from exc
@@ -101,7 +104,7 @@ class LinkConnection:
             LinkError: The link is broken (slug ``link-closed``).
         """
         try:
-            return self._socket.send(content, socket.MSG_DONTWAIT)
+            return self._socket.send(content)
         except BlockingIOError:
             return 0
         except OSError as exc:
@@ -126,7 +129,7 @@ class LinkConnection:
             if not self._poll(max(0.0, deadline_s - time.monotonic()), select.POLLIN):
                 return None
             try:
-                received = self._socket.recv(_RECEIVE_BYTES, socket.MSG_DONTWAIT)
+                received = self._socket.recv(_RECEIVE_BYTES)
             except BlockingIOError:
                 continue
             except OSError as exc:

@@ -196,6 +196,7 @@ class Node:
                 is_woken = True
             finally:
                 if not is_woken:
+                    self._undo_awake()
                     self._state = next_state(WAKING, f"failed-from-{origin}")
             self.daemon_url = url
             self._state = next_state(WAKING, "woken")
@@ -257,6 +258,7 @@ class Node:
                 is_woken = True
             finally:
                 if not is_woken:
+                    self._undo_awake()
                     self._state = next_state(WAKING, f"failed-from-{origin}")
             self._state = next_state(WAKING, "woken")
 
@@ -366,6 +368,9 @@ class Node:
         attempt = waking.Attempt(self, way)
         self._cancel_wake = attempt.cancel
         try:
+            # Asked after the line above: `shutdown` does the same two things the other way round.
+            if self._is_closed:
+                raise _closed()
             connection = attempt.connect()
             if self._is_closed:
                 connection.close()
@@ -393,6 +398,11 @@ class Node:
         way = waking.Way(self.daemon_url, self.token(), link)
         self._awake = waking.Awake(self, self._probe_set, way, None)
         self._awake.start(probes)
+
+    def _undo_awake(self) -> None:
+        """After a failed wake: end what has begun. An engine that was only loaded stays so."""
+        if self._awake is not None:
+            self._end_awake("sleep")
 
     def _end_awake(self, reason: str) -> None:
         awake, self._awake = self._awake, None

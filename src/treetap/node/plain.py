@@ -116,10 +116,13 @@ def _plain_text(text: str, max_chars: int) -> Any:
 def _int_form(value: int, max_chars: int) -> Any:
     if value.bit_length() > _MAX_INT_BITS:
         return not_captured(NotCaptured.SIZE, "int")
-    digits = str(value)
-    form = {KIND: "int", "v": digits[:max_chars]}
+    try:
+        digits = str(value)
+    except ValueError:  # the program has lowered the interpreter's limit
+        return not_captured(NotCaptured.SIZE, "int")
+    form: dict[str, Any] = {KIND: "int", "v": digits[:max_chars]}
     if len(digits) > max_chars:
-        form["len"] = len(digits)  # type: ignore[assignment] # a form's values differ in type
+        form["len"] = len(digits)
     return form
 
 

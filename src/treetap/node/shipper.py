@@ -123,6 +123,7 @@ class Shipper:
         self._stop_reason = reason
         # A little longer than it gives itself, so that it is really gone.
         if self._join(timeout_s + 0.5):
+            self._close()  # if the thread was never started
             self._bell.close()
 
     def pause(self) -> None:
