@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_until
+from treetap.cli import live
+from treetap.client import DaemonClient, find_daemon
+from treetap.config.settings import resolve
 
 TIMEOUT_S = 40
 
@@ -68,18 +71,38 @@ class Machine:
         path.write_text(textwrap.dedent(source).lstrip("\n"))
         return path
 
+    # What a test waits for is asked for in this process: a command takes a third of a second.
+
     def nodes(self) -> dict[int, dict[str, Any]]:
-        """The live nodes by pid."""
-        return {node["pid"]: node for node in self.objects("ps", "--json")}
+        """The live nodes by pid, with their status."""
+        settings = resolve({"home": str(self.home), "daemon_url": self.daemon_url})
+        nodes = live.live_nodes(settings)
+        states = live.states(settings, nodes)
+        return {
+            node.identity.pid: {**node.identity.to_dict(), **states[node.identity.id]}
+            for node in nodes
+        }
 
     def wait_for_node(self, pid: int) -> dict[str, Any]:
         return wait_until(lambda: self.nodes().get(pid), 20)
 
-    def daemon_pid(self) -> int:
-        return int(self.objects("daemon", "status", "--json")[0]["pid"])
+    def client(self) -> DaemonClient:
+        url = find_daemon(self.home)
+        assert url is not None, "no daemon runs"
+        return DaemonClient(url)
 
-    def events(self, *arguments: str) -> list[dict[str, Any]]:
-        return self.objects("events", "--json", "--limit", "0", *arguments)
+    def daemon_pid(self) -> int:
+        with self.client() as client:
+            return int(client.status()["pid"])
+
+    def probe(self, probe: str) -> dict[str, Any]:
+        with self.client() as client:
+            return client.probe(probe)
+
+    def events(self, probe: str | None = None) -> list[dict[str, Any]]:
+        """All stored events, oldest first."""
+        with self.client() as client:
+            return list(reversed(list(client.all_events(probe=probe, limit=1000))))
 
     def close(self) -> None:
         self.treetap("daemon", "stop")
@@ -98,5 +121,13 @@ def free_port() -> int:
 @pytest.fixture
 def machine(tmp_path: Path):
     made = Machine(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_machine(tmp_path_factory: pytest.TempPathFactory):
+    """One for all tests of a module that only look."""
+    made = Machine(tmp_path_factory.mktemp("machine"))
     yield made
     made.close()

@@ -31,8 +31,9 @@ while True:
 """
 
 
-@pytest.fixture
-def running(machine: Machine) -> Machine:
+@pytest.fixture(scope="module")
+def running(shared_machine: Machine) -> Machine:
+    machine = shared_machine
     program = machine.program("steps.py", PROGRAM)
     process = machine.start("run", "--", sys.executable, str(program))
     assert process.stdout.readline() == "running\n"

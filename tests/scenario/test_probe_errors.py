@@ -20,14 +20,15 @@ while True:
 """
 SHOP = """
 def add(price, total):
-    # nothing here
     total += price
+    # nothing here
     return total
 """
 
 
-@pytest.fixture
-def running(machine: Machine) -> Machine:
+@pytest.fixture(scope="module")
+def running(shared_machine: Machine) -> Machine:
+    machine = shared_machine
     for package in ("first", "second"):
         machine.program(f"{package}/__init__.py", "")
         machine.program(f"{package}/shop.py", SHOP)
@@ -39,17 +40,17 @@ def running(machine: Machine) -> Machine:
 
 
 def test_a_line_without_code_is_an_error_with_the_nearest_lines(running: Machine):
-    done = running.treetap("probe", "add", "first/shop.py:2", "price")
+    done = running.treetap("probe", "add", "first/shop.py:3", "price")
     assert done.returncode == 1
     assert "[location-no-code]" in done.stdout
     assert "total += price" in done.stdout
     assert done.stderr.count("\n") == 1
     assert "[probe-hopeless]" in done.stderr
-    assert running.objects("probe", "list", "--json") == []
+    assert "first/shop.py:3" not in running.done("probe", "list")
 
 
 def test_an_ambiguous_file_is_an_error_with_the_candidates(running: Machine):
-    done = running.treetap("probe", "add", "shop.py:3", "price")
+    done = running.treetap("probe", "add", "shop.py:2", "price")
     assert done.returncode == 1
     assert "first/shop.py" in done.stdout
     assert "second/shop.py" in done.stdout
@@ -75,23 +76,23 @@ def test_what_is_no_location_is_a_usage_error(running: Machine):
 def test_an_expression_that_is_refused_says_why_in_one_line(
     running: Machine, expression: str, slug: str
 ):
-    done = running.treetap("probe", "add", "first/shop.py:3", expression)
+    done = running.treetap("probe", "add", "first/shop.py:2", expression)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert f"[{slug}]" in done.stderr
 
 
 def test_a_probe_for_a_name_that_nobody_has_waits_for_one(running: Machine):
-    done = running.treetap("probe", "add", "first/shop.py:3", "price", "--node", "nobody")
+    done = running.treetap("probe", "add", "first/shop.py:2", "price", "--node", "nobody")
     assert done.returncode == 0
     assert "no live node yet" in done.stdout
 
 
 def test_a_probe_can_be_shown_switched_and_removed(running: Machine):
     added = running.done(
-        "probe", "add", "first/shop.py:3", "price", "total", "--name", "sum", "--for", "10m"
+        "probe", "add", "first/shop.py:4", "price", "total", "--name", "sum", "--for", "10m"
     )
-    assert "first/shop.py:3 add" in added
+    assert "first/shop.py:4 add" in added
     shown = running.done("probe", "show", "sum")
     assert "price, total" in shown
     assert "armed" in shown

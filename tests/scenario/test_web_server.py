@@ -63,7 +63,7 @@ def test_a_web_server_is_probed_while_it_serves_and_put_to_sleep(machine: Machin
     assert tail.wait(10) == 0
     assert tail.stderr.read() == ""
 
-    stored = [event["values"]["self.path"] for event in machine.events("--probe", "gets")]
+    stored = [event["values"]["self.path"] for event in machine.events("gets")]
     assert stored[:3] == ["/?0", "/?1", "/?2"]
 
     assert machine.done("sleep") == f"web {server.pid} sleeping\n"
@@ -83,13 +83,8 @@ def test_a_condition_on_a_line_of_the_library_records_what_it_asks_for_only(mach
                  "--name", "failures")  # fmt: skip
     for path in ("/", "/missing", "/", "/missing"):
         get(port, path)
-    wait_until(lambda: len(machine.events("--probe", "failures")) == 2, 20)
-    probe = wait_until(
-        lambda: next(
-            (p for p in machine.objects("probe", "list", "--json") if p["hits"] == 4), None
-        ),
-        20,
-    )
+    wait_until(lambda: len(machine.events("failures")) == 2, 20)
+    probe = wait_until(lambda: (found := machine.probe("failures"))["hits"] == 4 and found, 20)
     assert probe["recorded"] == 2
     assert probe["nodes"][0]["skipped"] == {"condition": 2}
     listed = machine.done("probe", "list")

@@ -74,7 +74,7 @@ def show(
     for label, text in _facts(found):
         print(f"  {label:<12}{screen.plain(text)}")
     if not found["nodes"]:
-        print("  in no node yet")
+        print("  in no node at present")
         return
     print()
     screen.print_table(_NODE_HEADERS, [_node_row(status) for status in found["nodes"]])

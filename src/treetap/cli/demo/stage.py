@@ -20,7 +20,7 @@ from treetap.config.settings import resolve
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from treetap.config.settings import Settings
@@ -30,6 +30,40 @@ _START_TIMEOUT_S = 15.0
 _END_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _BIG_FILE_BYTES = 8_000_000
+
+
+class Interruption:
+    """Makes SIGTERM what ctrl-c is, and puts both off where they would leave something behind."""
+
+    def __init__(self) -> None:
+        self._former: dict[int, Any] = {}
+        self._is_put_off = False
+        self._has_come = False
+
+    def catch(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(number, self._take)
+
+    def let_go(self) -> None:
+        while self._former:
+            signal.signal(*self._former.popitem())
+
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Inside it an interruption waits for the end of the block."""
+        self._is_put_off = True
+        try:
+            yield
+        finally:
+            self._is_put_off = False
+        if self._has_come:
+            self._has_come = False
+            raise KeyboardInterrupt
+
+    def _take(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_put_off:
+            raise KeyboardInterrupt
+        self._has_come = True
 
 
 class Stage:
@@ -50,7 +84,7 @@ class Stage:
     def __init__(self) -> None:
         self._root = Path(tempfile.mkdtemp(prefix="treetap-demo-"))
         self._started: list[subprocess.Popen[bytes]] = []
-        self._former_sigterm: Any = None
+        self._interruption = Interruption()
         self.port = _free_port()
         self.server_pid = 0
         daemon_url = f"http://127.0.0.1:{_free_port()}"
@@ -65,8 +99,7 @@ class Stage:
         }
 
     def __enter__(self) -> Self:
-        # A terminated demo must take its processes with it, as an interrupted one does.
-        self._former_sigterm = signal.signal(signal.SIGTERM, _interrupt)
+        self._interruption.catch()
         try:
             self._start_daemon()
             self._start_server()
@@ -76,13 +109,14 @@ class Stage:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        for process in reversed(self._started):
-            _end(process)
-        client = getattr(self, "client", None)
-        if client is not None:
-            client.close()
-        shutil.rmtree(self._root, ignore_errors=True)
-        signal.signal(signal.SIGTERM, self._former_sigterm)
+        with self._interruption.put_off():
+            for process in reversed(self._started):
+                _end(process)
+            client = getattr(self, "client", None)
+            if client is not None:
+                client.close()
+            shutil.rmtree(self._root, ignore_errors=True)
+            self._interruption.let_go()
 
     def _start_daemon(self) -> None:
         url = str(self.settings.daemon_url)
@@ -144,7 +178,8 @@ class Stage:
         return False
 
     def _start(self, command: list[str], name: str) -> subprocess.Popen[bytes]:
-        with (self._root / f"{name}.log").open("wb") as log:
+        # A process that is started, and not yet in the list, would outlive us.
+        with self._interruption.put_off(), (self._root / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 command,
                 env=self._environment,
@@ -153,7 +188,7 @@ class Stage:
                 stderr=log,
                 start_new_session=True,  # ctrl-c is for us; we end them in order
             )
-        self._started.append(process)
+            self._started.append(process)
         return process
 
     def _wait(
@@ -190,10 +225,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _free_port() -> int:
