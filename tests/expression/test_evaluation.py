@@ -73,7 +73,7 @@ NAMES = {
     "ordered": collections.OrderedDict(a=1),
     "default": collections.defaultdict(list, a=[1]),
     "now": datetime.datetime(2026, 1, 2, 3, 4, 5),
-    "aware": datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc),
+    "aware": datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC),
     "zoned": datetime.datetime(2026, 1, 2, tzinfo=zoneinfo.ZoneInfo("UTC")),
     "day": datetime.date(2026, 1, 2),
     "span": datetime.timedelta(1),
@@ -131,7 +131,11 @@ NAMES = {
 def test_a_strict_expression_gives_what_python_gives(text):
     text = text.strip()
     mine = evaluate(text, NAMES)
-    real = eval(text, {}, collections.ChainMap({}, NAMES)) if "for" not in text else eval(text, dict(NAMES))
+    real = (
+        eval(text, {}, collections.ChainMap({}, NAMES))
+        if "for" not in text
+        else eval(text, dict(NAMES))
+    )
     assert mine == real
     assert type(mine) is type(real)
 
@@ -246,8 +250,21 @@ def test_a_builtin_that_the_program_shadows_is_not_called():
 
 
 def test_an_iterator_is_not_used_up_even_where_calls_are_allowed():
-    for make in (lambda: iter([1, 2]), hostile.generator, lambda: map(str, [1]), lambda: itertools.count()):
-        for text in ("[x for x in v]", "list(v)", "sum(v)", "sorted(v)", "any(v)", "1 in v", "dict(v)"):
+    for make in (
+        lambda: iter([1, 2]),
+        hostile.generator,
+        lambda: map(str, [1]),
+        lambda: itertools.count(),
+    ):
+        for text in (
+            "[x for x in v]",
+            "list(v)",
+            "sum(v)",
+            "sorted(v)",
+            "any(v)",
+            "1 in v",
+            "dict(v)",
+        ):
             for allow_calls in (False, True):
                 value = make()
                 if text == "1 in v" and allow_calls:
@@ -366,15 +383,46 @@ def test_builtins_are_names_as_well():
 
 
 _ATOMS = st.one_of(
-    st.none(), st.booleans(), st.integers(-99, 99), st.floats(), st.text(max_size=5), st.binary(max_size=5)
+    st.none(),
+    st.booleans(),
+    st.integers(-99, 99),
+    st.floats(),
+    st.text(max_size=5),
+    st.binary(max_size=5),
 )
 _PLAIN = st.recursive(
     _ATOMS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_ATOMS, inner, max_size=4) | st.tuples(inner, inner),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(_ATOMS, inner, max_size=4)
+        | st.tuples(inner, inner)
+    ),
     max_leaves=8,
 )
-_OPERATORS = ["a + b", "a - b", "a * b", "a / b", "a // b", "a % b", "a == b", "a != b", "a < b", "a >= b"]
-_OPERATORS += ["a in b", "a and b", "not a", "a[b]", "len(a)", "str(a)", "repr(a)", "a | b", "min(a, b)", "sorted(a)"]
+_OPERATORS = [
+    "a + b",
+    "a - b",
+    "a * b",
+    "a / b",
+    "a // b",
+    "a % b",
+    "a == b",
+    "a != b",
+    "a < b",
+    "a >= b",
+]
+_OPERATORS += [
+    "a in b",
+    "a and b",
+    "not a",
+    "a[b]",
+    "len(a)",
+    "str(a)",
+    "repr(a)",
+    "a | b",
+    "min(a, b)",
+    "sorted(a)",
+]
 
 
 @settings(max_examples=300, deadline=None)
@@ -390,6 +438,6 @@ def test_on_plain_data_strict_is_python(a, b, text):
     try:
         outcome = evaluate(text, names)
     except Unsafe as exc:
-        assert text == "a % b" and type(a) is bytes or exc.reason == NotCaptured.SIZE
+        assert (text == "a % b" and type(a) is bytes) or exc.reason == NotCaptured.SIZE
         return
     assert repr(outcome) == repr(expected)

@@ -107,8 +107,8 @@ def binary(kind: type[ast.operator], left: Any, right: Any, meter: Meter) -> Any
             raise unsafe("a decimal or fraction asks the other value for its class")
         if kinds & _CONSTRUCTING:
             raise unsafe("the operator makes another one of a class of the program")
-        for value, kind in ((left, left_kind), (right, right_kind)):
-            if kind == "dict":
+        for value, its_kind in ((left, left_kind), (right, right_kind)):
+            if its_kind == "dict":
                 require_plain_dict(type(value))
     _bound(name, left, right, left_kind, right_kind, meter)
     if "decimal" in kinds:

@@ -75,7 +75,7 @@ _read = object.__getattribute__
 _INSTANCE_DICT_DOC = type("_Sample", (), {}).__dict__["__dict__"].__doc__
 
 
-class Unsafe(Exception):  # noqa: N818 - not an error of the program's or of ours: an answer
+class Unsafe(Exception):
     """Evaluating further would run code of the program, or go beyond a bound.
 
     Attributes:

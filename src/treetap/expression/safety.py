@@ -74,7 +74,7 @@ def require_standard(cls: type, method: str) -> type:
     if owner is None:
         raise unsafe(f"{type_name(cls)} has no {method}")
     kind = exact_kind(owner)
-    if kind not in _SOUND_KINDS or kind == "view" and cls is not owner:
+    if kind not in _SOUND_KINDS or (kind == "view" and cls is not owner):
         raise unsafe(f"{type_name(owner)} has its own {method}")
     return owner
 

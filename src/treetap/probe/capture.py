@@ -69,7 +69,7 @@ def capture(
         return value
     try:
         return _Capturer(limits, redaction, allow_calls=allow_calls).take(value, 1)
-    except Exception:  # noqa: BLE001 - a fault of ours may cost a value, not the program a request
+    except Exception:
         return not_captured(NotCaptured.ERROR, _name_of(kind))
 
 
@@ -94,7 +94,7 @@ def is_secret(expression: str, redaction: Redaction) -> bool:
     """Whether the value of ``expression`` is to be redacted, by the names in it."""
     try:
         return bool(secret_name(parse_expression(expression), redaction))
-    except Exception:  # noqa: BLE001 - what can't be parsed is a bare name, or text
+    except Exception:
         return redaction.hides(expression)
 
 
@@ -109,7 +109,7 @@ def snapshot(
             "locals": capturer.locals_of(frame),
             "stack": _stack_of(frame),
         }
-    except Exception:  # noqa: BLE001 - as above
+    except Exception:
         return not_captured(NotCaptured.ERROR, "frame")
 
 
@@ -127,7 +127,7 @@ def _stack_of(frame: types.FrameType) -> list[list[Any]]:
 def _name_of(cls: type) -> str:
     try:
         return type_name(cls)
-    except Exception:  # noqa: BLE001 - the name is only an extra
+    except Exception:
         return ""
 
 
@@ -174,7 +174,7 @@ class _Capturer:
             return not_captured(NotCaptured.SIZE, _name_of(cls))
         try:
             return self._other(value, cls, depth)
-        except Exception:  # noqa: BLE001 - one bad part must not lose the rest
+        except Exception:
             return not_captured(NotCaptured.ERROR, _name_of(cls))
 
     def _other(self, value: Any, cls: type, depth: int) -> Captured:
@@ -435,7 +435,7 @@ def _properties(value: Any, cls: type) -> list[tuple[str, Any]]:
             if type(entry) is property and type(name) is str and find(cls, name) is entry:
                 try:
                     found.append((name, getattr(value, name)))
-                except Exception:  # noqa: BLE001 - the user's
+                except Exception:
                     continue
     return found
 
