@@ -92,8 +92,11 @@ def measure(core: int, seconds: float, rows_a_second: float) -> Outcome:
     with daemon(core) as (client, pid):
         endpoint = client.health()["treetap"]["link"]
         node = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.ingest", "--send", json.dumps(endpoint)]
-            + ["--seconds", str(seconds), "--pace", str(rows_a_second)],
+            [
+                *(sys.executable, "-m", "benchmarks.ingest"),
+                *("--send", json.dumps(endpoint)),
+                *("--seconds", str(seconds), "--pace", str(rows_a_second)),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -68,6 +68,7 @@ def error_of(answer: httpx.Response, status: int) -> dict:
         ("GET", "/api/v2/events?order=up", None, 400, "request-query"),
         ("GET", "/api/v2/events?since=yesterday", None, 400, "request-query"),
         ("GET", "/api/v2/events?until=99999999999999999999999", None, 400, "request-query"),
+        ("GET", "/api/v2/events?probe=nobody", None, 404, "probe-unknown"),
         ("GET", "/api/v2/events?where=zz", None, 400, "where-syntax"),
         ("GET", "/api/v2/events?where=zz<1", None, 400, "where-unknown"),
         ("GET", "/api/v2/events/stream?pid=x", None, 400, "request-query"),

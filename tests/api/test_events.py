@@ -33,7 +33,6 @@ def filled(running):
     [
         ({"probe": "p1"}, range(6)),
         ({"probe": "orders"}, range(6)),
-        ({"probe": "nobody"}, []),
         ({"node": "12-7"}, [0, 10]),
         ({"tree": "t", "pid": 11}, range(6)),
         ({"tree": "none"}, []),

@@ -80,13 +80,24 @@ def test_a_probe_whose_time_is_over_is_taken_from_the_nodes(running, link):
 
 
 def test_rows_become_events(running, link):
-    link.send(["batch", "p1", 0, [[1000, 1, "x"], [1001, None, {"$": "list", "items": [1], "len": 1}]]])
+    link.send(
+        ["batch", "p1", 0, [[1000, 1, "x"], [1001, None, {"$": "list", "items": [1], "len": 1}]]]
+    )
     wait_until(lambda: running.daemon.ingest.rows == 2)
     first, second = events(running)
     assert first == {
-        "kind": "hit", "id": first["id"], "probe": "p1", "probe_name": "orders",
-        "location": "shop.py:3", "node": "4242-7", "pid": 4242, "name": "shop", "tree": "4242-7",
-        "number": 0, "time_ns": 1000, "values": {"a": 1, "b": "x"},
+        "kind": "hit",
+        "id": first["id"],
+        "probe": "p1",
+        "probe_name": "orders",
+        "location": "shop.py:3",
+        "node": "4242-7",
+        "pid": 4242,
+        "name": "shop",
+        "tree": "4242-7",
+        "number": 0,
+        "time_ns": 1000,
+        "values": {"a": 1, "b": "x"},
     }
     assert second["values"]["b"] == {"$": "list", "items": [1], "len": 1}
 
@@ -116,7 +127,10 @@ def test_a_gap_becomes_a_loss_with_its_exact_count(running, link):
     link.send(["batch", "p1", 10, [[2, 1, 1]]])
     wait_until(lambda: running.daemon.ingest.rows == 2)
     assert [(e["kind"], e["number"], e.get("lost")) for e in events(running)] == [
-        ("loss", 0, 3), ("hit", 3, None), ("loss", 4, 6), ("hit", 10, None),
+        ("loss", 0, 3),
+        ("hit", 3, None),
+        ("loss", 4, 6),
+        ("hit", 10, None),
     ]
     assert running.client.probe("orders")["lost"] == 9
     assert running.client.status()["lost_rows"] == 9
@@ -198,19 +212,18 @@ def test_what_a_full_store_can_t_take_is_a_loss_with_its_count(running, link):
     assert sum(e["lost"] for e in losses) == lost
     assert {e["where"] for e in losses} == {"store"}
     assert kept - len(losses) + lost == sent + 1
+    # What was dropped and told is not told again by the next daemon.
+    assert running.daemon.store.progress(running.daemon.roster.all()[0].key) == {1: sent + 1}
 
 
 def test_what_the_store_gives_up_on_is_a_loss(running, link):
-    # JSON has no word for this number, and msgspec raises for nothing else that is plain.
     link.send(["batch", "p1", 0, [[1, 1, 1]]])
     wait_until(lambda: running.daemon.ingest.rows == 1)
     running.flush()
     taken = running.daemon.store._next_id
-    running.daemon.store._engine.dispose()
+    # A foreign hand has taken the id that comes next.
     with running.daemon.store._engine.begin() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO event VALUES (?, 1, 1, 0, 1, 0, '[]')", (taken,)
-        )
+        connection.exec_driver_sql("INSERT INTO event VALUES (?, 1, 1, 0, 1, 0, '[]')", (taken,))
     link.send(["batch", "p1", 1, [[1, 1, 1]] * 4])
     wait_until(lambda: running.daemon.ingest.rows == 5)
     wait_until(lambda: running.client.status()["lost_rows"] == 4)
@@ -249,7 +262,10 @@ def test_the_feed_tells_of_probes_and_nodes(running):
     wait_until(lambda: len(listener._waiting) == 4)
     told = [each.events[0] for each in listener._waiting]
     assert [(each["kind"], each["change"]) for each in told] == [
-        ("probe", "added"), ("node", "awake"), ("probe", "status"), ("node", "gone"),
+        ("probe", "added"),
+        ("node", "awake"),
+        ("probe", "status"),
+        ("node", "gone"),
     ]
     assert told[2]["probe"]["nodes"][0]["state"] == "armed"
     running.call(listener.close)
@@ -297,6 +313,9 @@ def test_a_tree_put_to_sleep_sends_its_nodes_to_sleep_and_no_others(running):
     running.client.set_tree("1-1", awake=False)
     assert message_of(mine, "sleep")
     assert other.receive(0.05) is None
-    assert {(each["id"], each["nodes"]) for each in running.client.trees()} == {("1-1", 1), ("2-7", 1)}
+    assert {(each["id"], each["nodes"]) for each in running.client.trees()} == {
+        ("1-1", 1),
+        ("2-7", 1),
+    }
     mine.close()
     other.close()

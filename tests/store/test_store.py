@@ -34,7 +34,7 @@ def test_forms_are_kept_as_they_are(opened):
 
 def test_a_loss_is_an_event_among_the_others(opened):
     opened.put([[1]])
-    loss = LossRow(opened.new_ids(1), 1, node_key(NODE), 1, NOON, 41, "node")
+    loss = LossRow(opened.new_ids(1), 1, node_key(NODE), 1, NOON, 41, "node", 42)
     opened.submit_loss(loss)
     opened.put([[2]], first_number=42)
     opened.flush()
@@ -45,7 +45,7 @@ def test_a_loss_is_an_event_among_the_others(opened):
 def test_progress_says_how_far_each_probe_has_come_after_a_restart(opened, tmp_path):
     opened.put([[1], [2], [3]])
     opened.put([[1]], probe=2, first_number=10)
-    opened.submit_loss(LossRow(opened.new_ids(1), 3, node_key(NODE), 5, NOON, 4, "node"))
+    opened.submit_loss(LossRow(opened.new_ids(1), 3, node_key(NODE), 5, NOON, 4, "node", 9))
     opened.put([[1]], node=OTHER)
     opened.close()
     again = Opened(tmp_path)

@@ -94,7 +94,7 @@ def test_a_loss_has_no_value(opened):
     from treetap.store import LossRow
     from treetap.store.schema import node_key
 
-    opened.submit_loss(LossRow(opened.new_ids(1), 1, node_key(NODE), 0, NOON, 5, "node"))
+    opened.submit_loss(LossRow(opened.new_ids(1), 1, node_key(NODE), 0, NOON, 5, "node", 5))
     assert opened.found(comparisons=parse_where("x!=3", [(1, ("x",))])) == []
 
 

@@ -96,7 +96,12 @@ def _events() -> Operation:
         _query("cursor", TEXT, "next_cursor of the page before."),
         _query("order", {"type": "string", "enum": ["desc", "asc"]}, "Newest first, or oldest."),
     ]
-    return _operation("Events that are kept", ref("EventPage"), parameters=_filters() + more)
+    return _operation(
+        "Events that are kept",
+        ref("EventPage"),
+        parameters=_filters() + more,
+        errors={"404": "There never was such a probe."},
+    )
 
 
 def _stream() -> Operation:

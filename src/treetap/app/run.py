@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 from treetap.app import log
@@ -36,6 +37,8 @@ def run(settings: DaemonSettings) -> None:
 
 
 async def _serve(settings: DaemonSettings, sock: socket.socket) -> None:
+    # The writer computes while the loop answers: it shall not wait for 5 ms each time.
+    sys.setswitchinterval(0.001)
     async with DaemonServer.of(settings, sock) as server:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

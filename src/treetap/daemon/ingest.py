@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treetap.daemon import event_form
 from treetap.daemon.feed import About, Feed, Happening
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 _time_of = itemgetter(0)
 _MAX_INT = 2**63 - 1
+
+
+class _Loss(NamedTuple):
+    first_number: int
+    lost: int
+    where: str
+    next_number: int
 
 
 class Ingest:
@@ -74,7 +81,7 @@ class Ingest:
         place = entry.key, record.number
         gap = self.ledger.gap(place, first_number, count)
         if gap:
-            self._lose(entry, record, first_number - gap, gap, "node")
+            self._lose(entry, record, _Loss(first_number - gap, gap, "node", first_number))
         if not count:
             return
         self.rows += count
@@ -99,6 +106,9 @@ class Ingest:
             entry = entry_of(batch.node)
             if entry is not None:
                 self._drop(entry, (batch.node, batch.probe), batch.first_number, len(batch.rows))
+            else:
+                # Its node is long gone: there is nobody whose event it could be.
+                self.lost_rows += len(batch.rows)
 
     def _publish(self, batch: EventBatch, record: ProbeRecord, entry: NodeEntry) -> None:
         if not self._feed.listener_count:
@@ -118,18 +128,25 @@ class Ingest:
         first_number, count, entry = self._dropped.pop(place)
         record = self._record_of(f"p{place[1]}")
         if record is not None:
-            self._lose(entry, record, first_number, count, "store")
+            expected = self.ledger.expected(place)
+            self._lose(entry, record, _Loss(first_number, count, "store", expected))
 
-    def _lose(
-        self, entry: NodeEntry, record: ProbeRecord, first_number: int, lost: int, where: str
-    ) -> None:
+    def _lose(self, entry: NodeEntry, record: ProbeRecord, seen: _Loss) -> None:
+        first_number, lost, where, next_number = seen
         self.lost_rows += lost
         self._tally.add_lost(record.probe.id, lost)
         event_id = self._store.new_ids(1)
         if event_id is None:
             return
         loss = LossRow(
-            event_id, record.number, entry.key, first_number, time.time_ns(), lost, where
+            event_id,
+            record.number,
+            entry.key,
+            first_number,
+            time.time_ns(),
+            lost,
+            where,
+            next_number,
         )
         self._store.submit_loss(loss)
         node, probe = entry.identity, record.probe

@@ -37,6 +37,10 @@ class Ledger:
             return first_number
         return first_number - expected
 
+    def expected(self, place: Place) -> int:
+        """The number that the next batch should begin with."""
+        return self._next.get(place, 0)
+
     def begin_anew(self, node: int) -> None:
         """The node went to sleep: its probes will count from 0 again."""
         for place in [place for place in self._next if place[0] == node]:

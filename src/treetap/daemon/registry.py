@@ -77,12 +77,17 @@ class Registry:
         return self._records.get(number) or self._removed.get(number)
 
     def numbers_of(self, reference: str) -> tuple[int, ...]:
-        """The probe with this id or name, and removed ones of this name: their events are kept."""
+        """The probe with this id or name, and removed ones of this name: their events are kept.
+
+        Raises:
+            ProbeError: There never was one (slug ``probe-unknown``).
+        """
         number = number_of(reference)
         if number in self._records or number in self._removed:
             return (number,)
         known = (*self._records.values(), *self._removed.values())
-        return tuple(record.number for record in known if record.probe.name == reference)
+        numbers = tuple(record.number for record in known if record.probe.name == reference)
+        return numbers or (self.get(reference).number,)
 
     def known(self) -> list[ProbeRecord]:
         """All, with the removed ones."""

@@ -36,6 +36,7 @@ class LossRow(NamedTuple):
         time_ns: When the loss was seen, in nanoseconds since the epoch.
         lost: How many rows.
         where: ``"node"`` (lost before they reached the daemon) or ``"store"``.
+        next_number: The number that is expected of the node after it.
     """
 
     id: int
@@ -45,6 +46,7 @@ class LossRow(NamedTuple):
     time_ns: int
     lost: int
     where: str
+    next_number: int
 
 
 class Comparison(NamedTuple):

@@ -217,7 +217,7 @@ class Writer:
                 end = batch.first_number + len(batch.rows)
             else:
                 rows.append(_row_of_loss(batch))
-                end = batch.first_number + batch.lost
+                end = batch.next_number
             progress[batch.node, batch.probe] = end
         with self._engine.begin() as connection:
             self._insert(connection, rows)
@@ -250,7 +250,7 @@ def _rows_of(batch: EventBatch) -> list[tuple[Any, ...]]:
 
 
 def _row_of_loss(loss: LossRow) -> tuple[Any, ...]:
-    event_id, probe, node, number, time_ns, lost, where = loss
+    event_id, probe, node, number, time_ns, lost, where, _next = loss
     return (event_id, probe, node, number, time_ns, lost, _encode(where).decode())
 
 
