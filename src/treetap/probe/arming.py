@@ -11,7 +11,8 @@ watched for it; so that no hit is lost and none is counted twice, whenever it wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+from typing import TYPE_CHECKING, Any
 
 from treetap.errors import TreetapError
 from treetap.interpreter import HAS_MONITORING, MONITORING_SPOILS_CODE
@@ -133,7 +134,6 @@ class Arming:
             if root is None:
                 continue
             self._rebuild(root)
-            self._defuse(root)
             if not root.entries:
                 del self._roots[key]
         self._retired.clear()
@@ -156,8 +156,17 @@ class Arming:
         return self.swapper.rebuilt(self.swapper.current(module_code))
 
     def _rebuild(self, root: _Root) -> None:
-        elsewhere = self._inject(root)
-        self._watch(root, elsewhere)
+        versions = [
+            version
+            for original in walk_codes(root.code)
+            for version in (original, *self.swapper.issued(original))
+        ]
+        # The collector is asked once, for it looks at every object of the process.
+        holders = gc.get_referrers(*versions)
+        live = live_codes(versions, holders)
+        elsewhere = self._inject(root, holders, live)
+        self._watch(root, elsewhere, live)
+        self._defuse(root, live)
 
     def _refresh_bodies(self) -> None:
         """Have the bodies that still run make functions of the code that is wanted now."""
@@ -178,24 +187,23 @@ class Arming:
         if replaced:
             exchange_constants(body, replaced)
 
-    def _defuse(self, root: _Root) -> None:
+    def _defuse(self, root: _Root, live: set[int]) -> None:
         """Frames that go on in an older stand-in don't feed a probe that was taken off."""
         if not self._retired:
             return
         for original in walk_codes(root.code):
-            stale = [code for code in self.swapper.issued(original) if code is not self.swapper.current(original)]
-            live = live_codes(stale)
-            for code in stale:
-                if id(code) in live:
+            current = self.swapper.current(original)
+            for code in self.swapper.issued(original):
+                if code is not current and id(code) in live:
                     defuse(code, self._retired)
 
-    def _inject(self, root: _Root) -> dict[int, str]:
+    def _inject(self, root: _Root, holders: list[Any], live: set[int]) -> dict[int, str]:
         """Inject what can be; says of each other code object why it can't be."""
         wanted: dict[int, list[Placement]] = {}
         for site, armed in root.entries:
             snippet = self._snippet(site, armed)
             wanted.setdefault(id(site.code), []).append(Placement(site.line, snippet))
-        if not root.is_function and live_codes([root.code]):
+        if not root.is_function and id(root.code) in live:
             return dict.fromkeys(wanted, BODY)
         is_proven = self._injecting.prove(root.code, root.text)
         for _site, armed in root.entries:
@@ -208,14 +216,14 @@ class Arming:
         pairs = built.pairs
         if "splicing" in self._engines and reasons and root.is_function:
             pairs = spliced(root.code, pairs, self._hits(root, set(reasons)))
-        self._injecting.apply(root.code, built._replace(pairs=pairs))
+        self._injecting.apply(root.code, built._replace(pairs=pairs), holders)
         for original, stand_in in pairs:
-            if id(original) in wanted:
-                self._has[id(stand_in)] = frozenset(
-                    (site.line, id(armed))
-                    for site, armed in root.entries
-                    if site.code is original and (id(original) not in reasons or not HAS_MONITORING)
-                )
+            is_in = id(original) not in reasons or not HAS_MONITORING
+            self._has[id(stand_in)] = frozenset(
+                (site.line, id(armed))
+                for site, armed in root.entries
+                if site.code is original and is_in
+            )
         for site, armed in root.entries:
             reason = reasons.get(id(site.code))
             if reason is None:
@@ -224,29 +232,31 @@ class Arming:
                 armed.engines["injecting"] = f"spliced into the bytecode: {reason}"
         return reasons
 
-    def _watch(self, root: _Root, elsewhere: dict[int, str]) -> None:
+    def _watch(self, root: _Root, elsewhere: dict[int, str], live: set[int]) -> None:
         """Watch every code object that a frame may run without having the snippets."""
         before, root.watched = root.watched, {}
         for original in walk_codes(root.code) if self._watching.name in self._engines else ():
             entries = [entry for entry in root.entries if entry[0].code is original]
             if not entries:
                 continue
-            for code in self._versions_to_watch(root, original, elsewhere):
+            for code in self._versions_to_watch(root, original, elsewhere, live):
                 has = self._has.get(id(code), frozenset())
                 missing = [(s, a) for s, a in entries if (s.line, id(a)) not in has]
                 if missing:
-                    self._watch_one(root, code, original, missing, elsewhere.get(id(original), ""))
+                    why = elsewhere.get(id(original), "")
+                    if not why and id(code) in live:
+                        why = RUNNING if root.is_function else BODY
+                    self._watch_one(root, code, original, missing, why)
         for key, code in before.items():
             if key not in root.watched:
                 self._watching.set(code, {})
 
     def _versions_to_watch(
-        self, root: _Root, original: CodeType, elsewhere: dict[int, str]
+        self, root: _Root, original: CodeType, elsewhere: dict[int, str], live: set[int]
     ) -> list[CodeType]:
         is_main_way = HAS_MONITORING and id(original) in elsewhere
         versions = [original, *self.swapper.issued(original)]
         always = is_main_way or not root.is_function or (HAS_MONITORING and not MONITORING_SPOILS_CODE)
-        live = live_codes(versions)
         return [
             code
             for code in versions
@@ -259,8 +269,9 @@ class Arming:
         code: CodeType,
         original: CodeType,
         missing: list[tuple[Site, ArmedProbe]],
-        reason: str,
+        why: str,
     ) -> None:
+        """Watch ``code`` for what it lacks; ``why`` is empty where nothing is expected to run it."""
         hits: dict[int, list[Hit]] = {}
         for site, armed in missing:
             hits.setdefault(site.line, []).append(self._hit(code, armed))
@@ -274,14 +285,9 @@ class Arming:
         root.watched[id(code)] = code
         if MONITORING_SPOILS_CODE and code is original:
             self._spoilt[id(code)] = code
-        why = reason or (RUNNING if root.is_function else BODY)
         for _site, armed in missing:
-            if reason or "injecting" not in armed.engines or self._is_running(code):
+            if why or "injecting" not in armed.engines:
                 armed.engines[self._watching.name] = why
-
-    @staticmethod
-    def _is_running(code: CodeType) -> bool:
-        return bool(live_codes([code]))
 
     def _hits(self, root: _Root, keys: set[int]) -> dict[int, dict[int, list[Hit]]]:
         hits: dict[int, dict[int, list[Hit]]] = {}

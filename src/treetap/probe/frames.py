@@ -8,7 +8,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def running_frames() -> Iterator[tuple[int, FrameType]]:
@@ -20,11 +20,18 @@ def running_frames() -> Iterator[tuple[int, FrameType]]:
             frame = frame.f_back
 
 
-def live_codes(codes: Iterable[CodeType]) -> set[int]:
-    """The ids of those of ``codes`` that a frame is running, or is suspended in."""
+def live_codes(codes: Iterable[CodeType], holders: Sequence[object] | None = None) -> set[int]:
+    """The ids of those of ``codes`` that a frame is running, or is suspended in.
+
+    Args:
+        codes: To look for.
+        holders: What refers to them, where that is known already.
+    """
     wanted = {id(code): code for code in codes}
     live = {id(frame.f_code) for _thread, frame in running_frames()} & set(wanted)
-    for holder in gc.get_referrers(*wanted.values()) if wanted else ():
+    if holders is None:
+        holders = gc.get_referrers(*wanted.values()) if wanted else ()
+    for holder in holders:
         code = _suspended_code(holder)
         if code is not None and id(code) in wanted:
             live.add(id(code))

@@ -15,6 +15,7 @@ from treetap.probe.source import Unit, unit_of
 from treetap.probe.splice import Placement, scope_of, splice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import CodeType
 
     from treetap.probe.swap import Swapper
@@ -71,12 +72,18 @@ class InjectingEngine:
             pairs = []
         return Built(pairs, frozenset(refused))
 
-    def apply(self, root: CodeType, built: Built) -> None:
-        """Swap in what was built; what is no longer changed gets its original back."""
+    def apply(self, root: CodeType, built: Built, holders: Sequence[object] | None = None) -> None:
+        """Swap in what was built; what is no longer changed gets its original back.
+
+        Args:
+            root: As given to ``build``.
+            built: What ``build`` gave.
+            holders: What refers to the code objects, where that is known already.
+        """
         changed = {id(original) for original, _stand_in in built.pairs}
         before = self._changed.get(id(root), [])
         back = [(original, original) for original in before if id(original) not in changed]
-        self._swapper.swap([*built.pairs, *back])
+        self._swapper.swap([*built.pairs, *back], holders)
         if built.pairs:
             self._changed[id(root)] = [original for original, _stand_in in built.pairs]
         else:

@@ -79,7 +79,7 @@ def find(
     wanted_names: Iterable[str] = (),
     *,
     modules: Sequence[ModuleType] | None = None,
-    is_thorough: bool = False,
+    every_function: Sequence[FunctionType] | None = None,
 ) -> Found:
     """Search the process.
 
@@ -89,7 +89,8 @@ def find(
         wanted_names: Names that the probe reads: where several code objects have the line, those
             that know the names are meant.
         modules: Search these instead of all that are imported.
-        is_thorough: Search all functions of the process too, at once.
+        every_function: From ``all_functions``, to search these too; they are searched anyway
+            where the modules alone don't have the location.
 
     Raises:
         LocationError: It is ambiguous, or holds no code.
@@ -106,8 +107,10 @@ def find(
         if name in files
         for function in functions_of_module(module)
     ]
-    if is_thorough or not files:
-        functions += _functions_anywhere(location)
+    if every_function is None and not files:
+        every_function = all_functions()
+    if every_function is not None:
+        functions += [f for f in every_function if location.matches_file(f.__code__.co_filename)]
         files |= {f.__code__.co_filename for f in functions if location.matches_file(f.__code__.co_filename)}
     running = _running_bodies(location)
     files |= {code.co_filename for code in running}
@@ -124,8 +127,10 @@ def find(
     known = {id(root) for root in roots}
     roots += [root for body in running for root in _functions_in(body) if id(root) not in known]
     sites = _sites(roots, line, wanted_names) or _body_sites(running, line)
-    if not sites and not is_thorough:
-        return find(location, swapper, wanted_names, modules=modules, is_thorough=True)
+    if not sites and every_function is None:
+        return find(
+            location, swapper, wanted_names, modules=modules, every_function=all_functions()
+        )
     if not sites:
         raise _no_code(filename, line, [*roots, *running], text)
     return Found(tuple(sites), tuple(functions), text=text, bodies=tuple(running))
@@ -209,15 +214,9 @@ def _names_of(module: ModuleType) -> tuple[str, ...]:
     return (name, asked_for, file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
 
 
-def _functions_anywhere(location: Location) -> list[FunctionType]:
-    return [
-        candidate
-        for candidate in gc.get_objects()
-        if type(candidate) is FunctionType
-        # The interpreter makes a function object for a module's body, too, while that runs.
-        and candidate.__code__.co_flags & _OPTIMIZED
-        and location.matches_file(candidate.__code__.co_filename)
-    ]
+def all_functions() -> list[FunctionType]:
+    """Every function that the collector knows. Looks at every object of the process."""
+    return [candidate for candidate in gc.get_objects() if type(candidate) is FunctionType]
 
 
 def _running_bodies(location: Location) -> list[CodeType]:

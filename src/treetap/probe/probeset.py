@@ -17,7 +17,7 @@ from treetap.model.status import Batch, ProbeState, ProbeStatus
 from treetap.probe.armed import ArmedProbe
 from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch
-from treetap.probe.lookup import find, find_in_code
+from treetap.probe.lookup import all_functions, find, find_in_code
 from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
 from treetap.probe.runpath import RunPathWatch
@@ -25,7 +25,7 @@ from treetap.probe.script import ScriptWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from types import CodeType
+    from types import CodeType, FunctionType
 
     from treetap.model.probe import Probe
 
@@ -157,18 +157,23 @@ class ProbeSet:
         armed = self._probes[probe.id] = ArmedProbe(probe)
         try:
             armed.adopt(Recorder(probe, self._redaction, self._busy_threads))
-            return self._find_sites(armed, is_thorough=False)
+            return self._find_sites(armed)
         except TreetapError as exc:
             armed.fail(exc)
         except Exception as exc:  # a fault of ours must not end the shipper, nor the program
             armed.fault(exc)
         return set()
 
-    def _find_sites(self, armed: ArmedProbe, *, is_thorough: bool) -> set[int]:
+    def _find_sites(
+        self, armed: ArmedProbe, every_function: list[FunctionType] | None = None
+    ) -> set[int]:
         recorder = armed.recorder
         assert recorder is not None
         found = find(
-            armed.probe.location, self._arming.swapper, recorder.names, is_thorough=is_thorough
+            armed.probe.location,
+            self._arming.swapper,
+            recorder.names,
+            every_function=every_function,
         )
         if found.is_pending:
             armed.state = ProbeState.PENDING
@@ -178,7 +183,7 @@ class ProbeSet:
         touched = self._arming.add(
             armed, found.sites, found.text, found.functions, found.bodies
         )
-        if not is_thorough:
+        if every_function is None:
             now_s = time.monotonic()
             self._look_again_at += [(now_s + after_s, armed) for after_s in _LOOK_AGAIN_S]
         return touched
@@ -202,11 +207,12 @@ class ProbeSet:
             return set()
         self._look_again_at = [(at_s, armed) for at_s, armed in self._look_again_at if at_s > now_s]
         touched: set[int] = set()
+        every_function = all_functions()
         for armed in due:
             if armed.state != ProbeState.ARMED:
                 continue
             try:
-                touched |= self._find_sites(armed, is_thorough=True)
+                touched |= self._find_sites(armed, every_function)
             except TreetapError:
                 # What is armed stays; the second search has found nothing more.
                 continue
@@ -224,7 +230,7 @@ class ProbeSet:
             if armed.state != ProbeState.PENDING or armed.recorder is None:
                 continue
             try:
-                touched |= self._find_sites(armed, is_thorough=False)
+                touched |= self._find_sites(armed)
             except TreetapError as exc:
                 armed.fail(exc)
         if touched:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from treetap.probe.code import nested_codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Swapper:
@@ -57,10 +57,18 @@ class Swapper:
             if not any(reference() is function for reference in references):
                 references.append(weakref.ref(function))
 
-    def swap(self, wanted: Iterable[tuple[CodeType, CodeType]]) -> int:
+    def swap(
+        self,
+        wanted: Iterable[tuple[CodeType, CodeType]],
+        holders: Sequence[object] | None = None,
+    ) -> int:
         """For each ``(original, stand-in)``: every function that runs the one runs the other.
 
         An original as its own stand-in puts things back, by identity.
+
+        Args:
+            wanted: The pairs.
+            holders: What refers to the code objects, where that is known already.
 
         Returns:
             How many functions were changed.
@@ -75,16 +83,17 @@ class Swapper:
                     replaced[id(version)] = stand_in
                     olds.append(version)
             self._note(original, stand_in)
-        changed = self._exchange(olds, replaced)
+        if holders is None:
+            holders = gc.get_referrers(*olds) if olds else ()
+        changed = self._exchange(holders, replaced)
         for original, stand_in in pairs:
             if stand_in is original:
                 self._forget(original)
         return changed
 
-    def _exchange(self, olds: list[CodeType], replaced: dict[int, CodeType]) -> int:
+    def _exchange(self, holders: Sequence[object], replaced: dict[int, CodeType]) -> int:
         changed = 0
-        holders = [*gc.get_referrers(*olds), *self._known_functions()] if olds else []
-        for holder in holders:
+        for holder in (*holders, *self._known_functions()) if replaced else ():
             if type(holder) is not FunctionType:
                 continue
             stand_in = replaced.get(id(holder.__code__))
