@@ -100,7 +100,8 @@ def _with_calls(code: CodeType, hits: dict[int, list[Hit]]) -> CodeType:
             if _ENTRY in calls:
                 result += _call(calls[_ENTRY], item)
     instructions[:] = result
-    return instructions.to_code()
+    spliced_code: CodeType = instructions.to_code()
+    return spliced_code
 
 
 def _jumps_by_label(instructions: Bytecode) -> dict[int, list[tuple[int, Instr]]]:

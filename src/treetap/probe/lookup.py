@@ -96,7 +96,8 @@ def find(
         LocationError: It is ambiguous, or holds no code.
     """
     if modules is None:
-        modules = [module for module in list(sys.modules.values()) if isinstance(module, ModuleType)]
+        # Not isinstance(): it asks an object for its `__class__`, and anything may stand there.
+        modules = [m for m in list(sys.modules.values()) if ModuleType in type(m).__mro__]
     if location.qualname:
         return _find_function(location, swapper, modules)
     named = [(file_of(module), module) for module in modules]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 #: optimizers (PEP 669); ddtrace takes 3 and 4 where it runs.
 _TOOL_IDS = (4, 3, 5, 2)
 TOOL_NAME = "treetap"
+#: ``sys.monitoring``; untyped, for the types are those of 3.11, which doesn't have it.
+_monitoring: Any = getattr(sys, "monitoring", None)
 
 if TYPE_CHECKING:
     #: Called with the program's frame at a hit; never raises.
@@ -58,7 +60,7 @@ class MonitoringEngine:
         """
         if not hits and id(code) not in self._sites:
             return
-        events = sys.monitoring.events
+        events = _monitoring.events
         tool_id = self._acquire()
         if hits:
             is_known = id(code) in self._codes
@@ -68,13 +70,13 @@ class MonitoringEngine:
             mask = events.LINE if set(hits) != {ENTRY} else 0
             if ENTRY in hits or (DEF_LINE_NEEDS_PY_START and code.co_firstlineno in hits):
                 mask |= events.PY_START
-            sys.monitoring.set_local_events(tool_id, code, mask)
+            _monitoring.set_local_events(tool_id, code, mask)
             if is_known:
                 # A line that was disabled when nobody had asked about it has to be heard of again.
                 # Taking the events off and on would do it too, and lose what happens in between.
-                sys.monitoring.restart_events()
+                _monitoring.restart_events()
         else:
-            sys.monitoring.set_local_events(tool_id, code, events.NO_EVENTS)
+            _monitoring.set_local_events(tool_id, code, events.NO_EVENTS)
             self._sites = {key: value for key, value in self._sites.items() if key != id(code)}
             self._codes.pop(id(code), None)
             if self._sites:
@@ -95,7 +97,7 @@ class MonitoringEngine:
     def _acquire(self) -> int:
         if self._tool_id is not None:
             return self._tool_id
-        monitoring = sys.monitoring
+        monitoring = _monitoring
         for tool_id in _TOOL_IDS:
             try:
                 monitoring.use_tool_id(tool_id, TOOL_NAME)
@@ -113,7 +115,7 @@ class MonitoringEngine:
     def _release(self) -> None:
         if self._tool_id is None:
             return
-        monitoring = sys.monitoring
+        monitoring = _monitoring
         monitoring.register_callback(self._tool_id, monitoring.events.LINE, None)
         monitoring.register_callback(self._tool_id, monitoring.events.PY_START, None)
         monitoring.free_tool_id(self._tool_id)
@@ -121,7 +123,7 @@ class MonitoringEngine:
 
     def _listen(self) -> None:
         """Have the callbacks know the present sites."""
-        monitoring = sys.monitoring
+        monitoring = _monitoring
         assert self._tool_id is not None
         for event, on_event in (
             (monitoring.events.LINE, _on_line(self._sites)),
@@ -136,7 +138,7 @@ def _on_line(sites: Sites, depth: int = 1) -> Callable[[CodeType, int], Any]:
     The program's frame is ``depth`` frames above the callback's.
     """
     hit_at = {key: {line: _all_of(hits) for line, hits in of_code.items()} for key, of_code in sites.items()}
-    disable, getframe = sys.monitoring.DISABLE, sys._getframe
+    disable, getframe = _monitoring.DISABLE, sys._getframe
 
     def on_line(code: CodeType, line: int) -> Any:
         try:

@@ -16,7 +16,8 @@ from itertools import count
 from time import monotonic, perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
-from treetap.expression.evaluation import Unsafe, compile_reader
+from treetap.expression.evaluation import compile_reader
+from treetap.expression.reading import Unsafe
 from treetap.expression.syntax import check, names
 from treetap.model import captured
 from treetap.model.captured import NotCaptured, SkipReason
@@ -98,7 +99,9 @@ class Recorder:
     def hit_in(self, frame: FrameType) -> None:
         """A hit in ``frame``. Never raises."""
         try:
-            self._guarded(_FrameNames(frame), frame)
+            # All that a reader does with a mapping is to ask it for names.
+            names: Any = _FrameNames(frame)
+            self._guarded(names, frame)
         except Exception:
             self.skipped[SkipReason.FAULT].add()
 

@@ -57,13 +57,14 @@ class Unit(NamedTuple):
     def compile(self, tree: ast.Module) -> CodeType:
         """The module that the tree compiles to, with this unit's code object inside."""
         with _quiet():
-            return compile(
+            compiled: CodeType = compile(
                 tree,
                 self.filename,
                 "exec",
                 flags=self.code.co_flags & _FUTURE_FLAGS,
                 dont_inherit=True,
             )
+        return compiled
 
     def compile_twin(self, tree: ast.Module) -> CodeType:
         """What the tree makes of this unit's code object."""
@@ -172,7 +173,7 @@ def _shells(code: CodeType, indent: int) -> list[str] | None:
     free = [name for name in code.co_freevars if name != "__class__"]
     if free and not any(kind == "def" for kind, _ in scopes):
         return None
-    shells = []
+    shells: list[str] = []
     for kind, name in scopes:
         blanks = _SHELL_INDENT * len(shells)
         if not name.isidentifier():

@@ -19,7 +19,7 @@ Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _BLOCK_FIELDS = ("body", "orelse", "finalbody")
-_COMPREHENSIONS = {
+_COMPREHENSIONS: dict[str, type[ast.expr]] = {
     "<listcomp>": ast.ListComp,
     "<setcomp>": ast.SetComp,
     "<dictcomp>": ast.DictComp,
@@ -58,9 +58,8 @@ def _compiles_to(node: ast.AST, code: CodeType) -> bool:
         return node.name == code.co_name and first == code.co_firstlineno
     if isinstance(node, ast.Lambda):
         return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno and _spans(node.body, code)
-    if isinstance(node, _COMPREHENSIONS.get(code.co_name, ())):
-        return node.lineno == code.co_firstlineno
-    return False
+    kind = _COMPREHENSIONS.get(code.co_name)
+    return kind is not None and type(node) is kind and node.lineno == code.co_firstlineno
 
 
 def _spans(body: ast.expr, code: CodeType) -> bool:
@@ -190,7 +189,7 @@ def _first_line(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Module | ast
         return 0
     for statement in scope.body[_entry_index(scope) :]:
         if not hasattr(statement, "is_ours"):
-            decorators = getattr(statement, "decorator_list", ())
+            decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
             return min([statement.lineno, *(decorator.lineno for decorator in decorators)])
     return float("inf")
 
