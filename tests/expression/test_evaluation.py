@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import hostile
-from treetap.expression.evaluation import compile_reader
+from treetap.expression.evaluation import compile_condition, compile_reader
 from treetap.expression.reading import Unsafe
 from treetap.expression.syntax import check
 from treetap.model.captured import NotCaptured
@@ -326,6 +326,18 @@ def test_allow_calls_lifts_no_bound():
         evaluate("'a' * 10 ** 9", NAMES, allow_calls=True)
     with pytest.raises(Unsafe):
         evaluate("[x for x in v]", {"v": hostile.Ten()}, allow_calls=True)
+
+
+def test_a_condition_is_tested_without_asking_a_value_of_the_program():
+    def holds(text, **kwargs):
+        return compile_condition(check(text, safety="strict"), **kwargs)(NAMES)
+
+    assert holds("items") is True
+    assert holds("none or 0") is False
+    assert holds("color") is True
+    with pytest.raises(Unsafe, match="__len__"):
+        holds("order")
+    assert holds("order", allow_calls=True) is True
 
 
 def test_a_trusted_expression_is_python():

@@ -1,6 +1,8 @@
 """Expressions that a probe takes: checked by their syntax tree, evaluated without surprises.
 
-``syntax`` parses and checks; ``evaluation`` turns a checked tree into a reader; ``reading`` reads
-attributes of objects without running their code; ``standard`` knows which types are harmless;
-``redaction`` knows which names are secrets. All of it is pure: nothing is printed, armed or sent.
+Reading order: ``syntax`` and ``grammar`` (what may be written), ``standard`` (which types are
+harmless), ``reading`` (attributes, without running code), ``safety`` (looking at values before an
+operation, and paying for it), ``evaluation`` (a tree becomes a reader; the ways that it uses are
+in ``operation``, ``function``, ``method``, ``text``), ``trusted``, ``redaction``. ``parts`` is for
+capture. All of it is pure: nothing is printed, armed or sent.
 """

@@ -1,8 +1,7 @@
 """From a checked syntax tree to a reader: a function that takes names and gives the value.
 
 A strict tree becomes nested closures, each of which knows how to evaluate one node without
-running code of the program. A trusted tree is compiled by Python, and evaluated over a copy of the
-names: writing through a frame's ``f_locals`` (3.13) would change the program.
+running code of the program. A trusted one is Python's own affair (``trusted``).
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from treetap.expression import call, operation
+from treetap.expression import operation
+from treetap.expression.function import call_function, iterate_any
+from treetap.expression.method import call_method
 from treetap.expression.operation import Stream, iterate
 from treetap.expression.reading import Unsafe, static_attribute
 from treetap.expression.safety import MAX_STEPS, Meter, charge, require_hashable, truth
 from treetap.expression.standard import SIZED_IDS
-from treetap.expression.syntax import names as names_of
-from treetap.expression.syntax import quietly
 from treetap.expression.text import formatted
+from treetap.expression.trusted import STOPPING, trusted_reader
 from treetap.model.captured import NotCaptured
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Evaluate = Callable[[Names, Meter], Any]
 
 _BUILTINS = vars(builtins)
-_STOPPING = (SystemExit, GeneratorExit)
 
 
 def compile_reader(
@@ -48,7 +47,7 @@ def compile_reader(
         doesn't know a name), and the expression's own exception where that fails.
     """
     if safety == "trusted":
-        return _trusted_reader(tree)
+        return trusted_reader(tree)
     evaluate = _Compiler(allow_calls=allow_calls).compile(tree)
     if not allow_calls:
         return lambda names: evaluate(names, [MAX_STEPS])
@@ -56,55 +55,23 @@ def compile_reader(
     def read(names: Mapping[str, Any]) -> Any:
         try:
             return evaluate(names, [MAX_STEPS])
-        except _STOPPING as exc:
+        except STOPPING as exc:
             raise Unsafe(NotCaptured.ERROR, type(exc).__name__) from exc
 
     return read
 
 
-def _trusted_reader(tree: ast.expr) -> Callable[[Mapping[str, Any]], Any]:
-    free = names_of(tree)
+def compile_condition(
+    tree: ast.expr, *, safety: str = "strict", allow_calls: bool = False
+) -> Callable[[Mapping[str, Any]], bool]:
+    """As ``compile_reader``, for the truth of the value.
 
-    def build(source: ast.expr) -> Any:
-        return compile(ast.Expression(source), "<probe>", "eval", dont_inherit=True)
-
-    code = quietly(build, tree) if _may_warn(tree) else build(tree)
-
-    def read(names: Mapping[str, Any]) -> Any:
-        copies: dict[str, Any] = {"__builtins__": builtins}
-        for name in free:
-            try:
-                copies[name] = names[name]
-            except KeyError:
-                continue
-        try:
-            return eval(code, copies)  # noqa: S307 - what `trusted` means
-        except _STOPPING as exc:
-            # `exit()` in a probe must not end the program.
-            raise Unsafe(NotCaptured.ERROR, type(exc).__name__) from exc
-
-    return read
-
-
-def _may_warn(tree: ast.expr) -> bool:
-    """Whether compiling may give a SyntaxWarning (``x is 1``, ``(1)(2)``, ``"a"[b"c"]``)."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Compare) and any(
-            isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops
-        ):
-            return True
-        target = (
-            node.func
-            if isinstance(node, ast.Call)
-            else node.value
-            if isinstance(node, ast.Subscript)
-            else None
-        )
-        if target is not None and not isinstance(
-            target, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
-        ):
-            return True
-    return False
+    ``bool()`` of it would run a ``__bool__`` or a ``__len__`` of the program, which strict doesn't.
+    """
+    read = compile_reader(tree, safety=safety, allow_calls=allow_calls)
+    if safety == "trusted" or allow_calls:
+        return lambda names: bool(read(names))
+    return lambda names: truth(read(names))
 
 
 class _Scope(dict[str, Any]):
@@ -363,7 +330,7 @@ class _Compiler:
         return lambda names, meter: run_loop(0, first(names, meter), _Scope(names), meter)
 
     def _iterating(self) -> Callable[[Any, Meter], Any]:
-        return call.iterate_any if self._allow_calls else iterate
+        return iterate_any if self._allow_calls else iterate
 
     def _call(self, node: ast.Call) -> Evaluate:
         arguments = [self.compile(argument) for argument in node.args]
@@ -371,7 +338,7 @@ class _Compiler:
         if isinstance(node.func, ast.Attribute):
             return self._method_call(node.func, arguments, keywords)
         function = self.compile(node.func)
-        invoke = self._lifted(call.function, _call_function)
+        invoke = self._lifted(call_function, _call_function)
         if len(arguments) == 1 and not keywords:
             only = arguments[0]
             if isinstance(node.func, ast.Name) and node.func.id == "len":
@@ -395,7 +362,7 @@ class _Compiler:
         keywords: list[tuple[str, Evaluate]],
     ) -> Evaluate:
         receiver, name = self.compile(target.value), target.attr
-        invoke = self._lifted(call.method, _call_method)
+        invoke = self._lifted(call_method, _call_method)
 
         def evaluate(names: Names, meter: Meter) -> Any:
             value = receiver(names, meter)

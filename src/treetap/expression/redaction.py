@@ -89,11 +89,13 @@ class Redaction:
         extra: More names to hide, each matched as whole words, case aside, anywhere in a name.
     """
 
-    __slots__ = ("_extra", "_known")
+    __slots__ = ("_extra", "_known", "expressions")
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         self._extra = tuple(words for words in map(_words, extra) if words)
         self._known: dict[str, bool] = {}
+        #: Answers for whole expressions, given by whoever parsed them.
+        self.expressions: dict[str, bool] = {}
 
     def hides(self, name: str) -> bool:
         """Whether a value of this name is to be left out. ``name`` is of exactly type ``str``."""
@@ -107,6 +109,12 @@ class Redaction:
             if len(name) <= _MAX_NAME_CHARS:
                 self._known[name] = known
         return known
+
+    def remember(self, expression: str, *, is_hidden: bool) -> None:
+        """Keep the answer for an expression: parsing it at each hit costs far more than the hit."""
+        if len(self.expressions) >= _MAX_REMEMBERED:
+            self.expressions.clear()
+        self.expressions[expression] = is_hidden
 
     def hides_inside(self, name: str) -> bool:
         """Whether whatever is *inside* a value of this name is to be left out as well.

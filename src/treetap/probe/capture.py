@@ -4,21 +4,25 @@ A reference kept to be rendered later would be a lie, for the object may have ch
 everything that isn't a scalar becomes a form (``model.captured``) at once. What bounds it: the
 limits of the probe, and a budget of nodes for the whole value. What is left out says so.
 
-The file is one piece, for ``_Capturer`` is one: a method a kind of value, called by each other.
+``_Capturer`` has a method a kind of value; the tables at the end say which is for which.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
-import types
 from typing import TYPE_CHECKING, Any, Final
 
-from treetap.expression.reading import find, instance_dict
+from treetap.expression.parts import (
+    FIRST_ITEMS,
+    dtype_text,
+    namedtuple_fields,
+    own_fields,
+    properties,
+)
 from treetap.expression.standard import (
     kind_of,
     loaded,
-    mro_of,
     namespace_of,
     printable,
     type_name,
@@ -28,6 +32,7 @@ from treetap.expression.text import is_enum_member, text_of
 from treetap.model.captured import KIND, NotCaptured, not_captured
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Iterable
 
     from treetap.expression.redaction import Redaction
@@ -81,10 +86,7 @@ def capture_named(
     *,
     allow_calls: bool = False,
 ) -> Captured:
-    """As ``capture``, for the value of ``expression``: redacted if that names a secret.
-
-    It parses: where many hits are captured, ask ``is_secret`` once.
-    """
+    """As ``capture``, for the value of ``expression``: redacted if that names a secret."""
     if is_secret(expression, redaction):
         return not_captured(NotCaptured.REDACTED)
     return capture(value, limits, redaction, allow_calls=allow_calls)
@@ -92,6 +94,14 @@ def capture_named(
 
 def is_secret(expression: str, redaction: Redaction) -> bool:
     """Whether the value of ``expression`` is to be redacted, by the names in it."""
+    known = redaction.expressions.get(expression)
+    if known is None:
+        known = _names_secret(expression, redaction)
+        redaction.remember(expression, is_hidden=known)
+    return known
+
+
+def _names_secret(expression: str, redaction: Redaction) -> bool:
     try:
         return bool(secret_name(parse_expression(expression), redaction))
     except Exception:
@@ -251,9 +261,9 @@ class _Capturer:
         return taken
 
     def _sequence(self, value: Any, cls: type, kind: str, depth: int) -> Captured:
-        first, length = _FIRST[kind](value, self._max_items)
+        first, length = FIRST_ITEMS[kind](value, self._max_items)
         if kind == "tuple" and cls is not tuple:
-            names = _namedtuple_fields(cls, length)
+            names = namedtuple_fields(cls, length)
             if names is not None:
                 return self._fields(zip(names, first, strict=False), length, cls, depth)
         form = {
@@ -301,7 +311,7 @@ class _Capturer:
         return False
 
     def _object(self, value: Any, cls: type, kind: str, depth: int) -> Captured:
-        own = _own_fields(value, cls)
+        own = own_fields(value, cls)
         if kind == "exception":
             args = BaseException.args.__get__(value)  # type: ignore[attr-defined]
             own = itertools.chain([("args", args)], own)
@@ -311,7 +321,7 @@ class _Capturer:
             own = [(name, getters[name].__get__(value)) for name in names]
         fields = list(own)
         if self._allow_calls:
-            fields += _properties(value, cls)
+            fields += properties(value, cls)
         return self._fields(fields, len(fields), cls, depth)
 
     def _fields(
@@ -333,7 +343,7 @@ class _Capturer:
         dtype = value.dtype
         shape = value.shape
         first = [] if dtype.hasobject else value.flat[: self._max_items].tolist()
-        fields = [("shape", shape), ("dtype", _dtype_text(dtype)), ("items", first)]
+        fields = [("shape", shape), ("dtype", dtype_text(dtype)), ("items", first)]
         return self._fields(fields, 3, cls, depth)
 
     def _table(self, value: Any, cls: type, kind: str, depth: int) -> Captured:
@@ -398,87 +408,6 @@ def _big_int(value: int) -> Captured:
     return form
 
 
-def _namedtuple_fields(cls: type, length: int) -> tuple[str, ...] | None:
-    names = find(cls, "_fields")
-    if type(names) is not tuple or len(names) != length:
-        return None
-    return names if all(type(name) is str for name in names) else None
-
-
-def _own_fields(value: Any, cls: type) -> Iterable[tuple[str, Any]]:
-    """Names and values of what an object holds: its ``__dict__``, then its slots."""
-    own = instance_dict(value)
-    if own is not None:
-        for name, item in list(dict.items(own)):
-            if type(name) is str:
-                yield name, item
-    for klass in mro_of(cls):
-        namespace = namespace_of(klass)
-        if "__slots__" not in namespace:
-            continue
-        for name, slot in list(namespace.items()):
-            if type(slot) is not types.MemberDescriptorType or type(name) is not str:
-                continue
-            if name.startswith("__") and name.endswith("__"):
-                continue
-            try:
-                yield name, slot.__get__(value)
-            except AttributeError:
-                continue  # not assigned yet
-
-
-def _properties(value: Any, cls: type) -> list[tuple[str, Any]]:
-    """With ``allow_calls``: the properties too. One that raises is left out."""
-    found = []
-    for klass in mro_of(cls):
-        for name, entry in list(namespace_of(klass).items()):
-            if type(entry) is property and type(name) is str and find(cls, name) is entry:
-                try:
-                    found.append((name, getattr(value, name)))
-                except Exception:
-                    continue
-    return found
-
-
-def _dtype_text(dtype: Any) -> str:
-    """``float64`` and the like; numpy's own ``name`` is Python code."""
-    kinds = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
-    if dtype.kind == "b":
-        return "bool"
-    if dtype.kind in kinds:
-        return f"{kinds[dtype.kind]}{dtype.itemsize * 8}"
-    return str(dtype.str)
-
-
-def _first_of(cls: Any) -> Callable[[Any, int], tuple[list[Any], int]]:
-    def first(value: Any, count: int) -> tuple[list[Any], int]:
-        return list(itertools.islice(cls.__iter__(value), count)), cls.__len__(value)
-
-    return first
-
-
-def _first_by_slice(cls: Any) -> Callable[[Any, int], tuple[Any, int]]:
-    def first(value: Any, count: int) -> tuple[Any, int]:
-        return cls.__getitem__(value, slice(0, count)), cls.__len__(value)
-
-    return first
-
-
-def _first_of_array(value: Any, count: int) -> tuple[list[Any], int]:
-    cls = loaded("array", "array")
-    return cls.__getitem__(value, slice(0, count)).tolist(), cls.__len__(value)
-
-
-def _first_of_view(value: Any, count: int) -> tuple[list[Any], int]:
-    return list(itertools.islice(iter(value), count)), len(value)
-
-
-def _deque() -> type:
-    from collections import deque
-
-    return deque
-
-
 _TYPES: dict[str, type | None] = {
     "list": list,
     "tuple": tuple,
@@ -489,15 +418,6 @@ _TYPES: dict[str, type | None] = {
     "array": None,
 }
 _LISTS = frozenset({"list", "deque", "view", "array"})
-_FIRST: dict[str, Callable[[Any, int], tuple[Any, int]]] = {
-    "list": _first_by_slice(list),
-    "tuple": _first_by_slice(tuple),
-    "set": _first_of(set),
-    "frozenset": _first_of(frozenset),
-    "deque": _first_of(_deque()),
-    "view": _first_of_view,
-    "array": _first_of_array,
-}
 _NESTING: dict[str, Callable[[_Capturer, Any, type, str, int], Captured]] = {
     **dict.fromkeys(_TYPES, _Capturer._sequence),
     "dict": _Capturer._dict,
