@@ -279,7 +279,9 @@ class Arming:
             self._watching.set(code, hits)
         except TreetapError as exc:
             for _site, armed in missing:
-                if not armed.engines:
+                if armed.engines:
+                    armed.engines[""] = f"frames that run already are not reached: {exc.what}"
+                else:
                     armed.fail(exc)
             return
         root.watched[id(code)] = code
