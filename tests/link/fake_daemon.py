@@ -65,7 +65,7 @@ class FakeDaemon:
     def send(self, message):
         for sock in self.links:
             with contextlib.suppress(OSError):
-                sock.sendall(frame.pack(codec.encode(message)))
+                sock.sendall(frame.pack(codec.encode_json(message)))
 
     def cut_links(self):
         """As a daemon that is killed."""
@@ -111,15 +111,15 @@ class FakeDaemon:
                 sock.recv(1)
                 return
             challenge = handshake.challenge(auth.standing(auth.peer_uid(sock), is_loopback=True))
-            sock.sendall(frame.pack(codec.encode(challenge)))
+            sock.sendall(frame.pack(codec.encode_json(challenge)))
             hello = _read_message(sock)
             try:
                 identity = handshake.check_hello(hello, challenge, token=self.token)
             except LinkError as exc:
-                sock.sendall(frame.pack(codec.encode(handshake.refusal(exc))))
+                sock.sendall(frame.pack(codec.encode_json(handshake.refusal(exc))))
                 return
             welcome = handshake.welcome(hello, token=self.token, revision=1, probes=self.probes)
-            sock.sendall(frame.pack(codec.encode(welcome)))
+            sock.sendall(frame.pack(codec.encode_json(welcome)))
             self.received.append((identity.id, hello))
             while True:
                 self.received.append((identity.id, _read_message(sock)))

@@ -118,7 +118,7 @@ class LinkSession(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        transport.write(frame.pack(codec.encode(message)))
+        transport.write(frame.pack(codec.encode_json(message)))
         if transport.get_write_buffer_size() > self._limits.max_unsent_bytes:
             log.warning("a node reads nothing; its link ends")
             transport.abort()

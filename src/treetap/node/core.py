@@ -183,8 +183,7 @@ class Node:
         """
         url = self._checked_url(daemon_url)
         with self._turn:
-            if self._is_closed:
-                raise _closed()
+            self._check_open()
             if self._state == AWAKE:
                 return self._outcome("already_awake")
             origin = self._state
@@ -369,12 +368,8 @@ class Node:
         self._cancel_wake = attempt.cancel
         try:
             # Asked after the line above: `shutdown` does the same two things the other way round.
-            if self._is_closed:
-                raise _closed()
+            self._check_open()
             connection = attempt.connect()
-            if self._is_closed:
-                connection.close()
-                raise _closed()
             self._start_awake(connection, way)
         finally:
             self._cancel_wake = None
@@ -382,12 +377,13 @@ class Node:
     def _start_awake(self, connection: Any, way: Any) -> None:
         from treetap.node import waking
 
-        if self._probe_set is None:
-            try:
+        try:
+            self._check_open()
+            if self._probe_set is None:
                 self._probe_set = self._make_probe_set()
-            except BaseException:
-                connection.close()
-                raise
+        except BaseException:
+            connection.close()
+            raise
         self._awake = waking.Awake(self, self._probe_set, way, connection)
         self._awake.start()
 
@@ -398,6 +394,14 @@ class Node:
         way = waking.Way(self.daemon_url, self.token(), link)
         self._awake = waking.Awake(self, self._probe_set, way, None)
         self._awake.start(probes)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StateError(
+                "The node was shut down.",
+                "Call treetap.init() to have a new one.",
+                slug="state-closed",
+            )
 
     def _undo_awake(self) -> None:
         """After a failed wake: end what has begun. An engine that was only loaded stays so."""
@@ -429,9 +433,3 @@ class Node:
             self.wake()
         except Exception as exc:  # noqa: BLE001 - shown by status(); nobody waits for it
             self.faults.add("the wake at start", exc)
-
-
-def _closed() -> StateError:
-    return StateError(
-        "The node was shut down.", "Call treetap.init() to have a new one.", slug="state-closed"
-    )

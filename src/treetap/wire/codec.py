@@ -1,7 +1,8 @@
 """Messages to bytes and back: MessagePack by msgspec, or JSON where msgspec can't be imported.
 
 A process of a tree may run in an environment of its own, without msgspec. It then speaks JSON,
-slower, and everything works. The first byte of an encoded message tells which it is: a MessagePack
+slower, and everything works. What the daemon says, which is little, is JSON to every node: it speaks
+first, and doesn't know yet what the node understands. The first byte of an encoded message tells which it is: a MessagePack
 message is an array or a map (0x80-0x9f, 0xdc-0xdf), a JSON one begins with ``[`` or ``{``.
 """
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _JSON_STARTS = (0x5B, 0x7B)
+
+
+def encode_json(message: Any) -> bytes:
+    """Encode one message so that every peer can decode it.
+
+    Raises:
+        TypeError, ValueError: Not plain data.
+    """
+    import json
+
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
 def _load_encoder() -> tuple[Callable[[Any], bytes], str]:
