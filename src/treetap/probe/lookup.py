@@ -217,7 +217,12 @@ def _names_of(module: ModuleType) -> tuple[str, ...]:
 
 def all_functions() -> list[FunctionType]:
     """Every function that the collector knows. Looks at every object of the process."""
-    return [candidate for candidate in gc.get_objects() if type(candidate) is FunctionType]
+    return [
+        candidate
+        for candidate in gc.get_objects()
+        # The interpreter makes a function object for a module's body, too, while that runs.
+        if type(candidate) is FunctionType and candidate.__code__.co_flags & _OPTIMIZED
+    ]
 
 
 def _running_bodies(location: Location) -> list[CodeType]:
