@@ -57,13 +57,17 @@ class Stage:
         self._wanted: dict[str, Probe] = {}
         self._rows: dict[str, list[tuple[Any, ...]]] = {}
 
-    def put(self, where: ModuleType | str, place: str | int, *expressions: str, **fields: Any) -> str:
+    def put(
+        self, where: ModuleType | str, place: str | int, *expressions: str, **fields: Any
+    ) -> str:
         """A probe at a line number, at the line that holds a text, or at the entry of ``:name``."""
         probe_id = self.add(where, place, *expressions, **fields)
         self.apply()
         return probe_id
 
-    def add(self, where: ModuleType | str, place: str | int, *expressions: str, **fields: Any) -> str:
+    def add(
+        self, where: ModuleType | str, place: str | int, *expressions: str, **fields: Any
+    ) -> str:
         """As ``put``, to be armed by the next ``apply``."""
         probe_id = fields.pop("probe_id", None) or f"p{len(self._wanted) + next(_numbers)}"
         fields.setdefault("budget_percent", 0)

@@ -51,9 +51,7 @@ class RunningDaemon(NamedTuple):
 
 @contextlib.contextmanager
 def running_daemon(home: Path, **settings: Any) -> Iterator[RunningDaemon]:
-    of = DaemonSettings(
-        home=home, port=0, store_url=f"sqlite:///{home / 'treetap.db'}", **settings
-    )
+    of = DaemonSettings(home=home, port=0, store_url=f"sqlite:///{home / 'treetap.db'}", **settings)
     of.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sock = bind(of.host, 0)
     started = threading.Event()
@@ -91,7 +89,9 @@ def running_daemon(home: Path, **settings: Any) -> Iterator[RunningDaemon]:
     assert not thread.is_alive()
 
 
-def identity(pid: int = 4242, *, name: str = "shop", start_ns: int = 7, **fields: Any) -> NodeIdentity:
+def identity(
+    pid: int = 4242, *, name: str = "shop", start_ns: int = 7, **fields: Any
+) -> NodeIdentity:
     return NodeIdentity(name=name, pid=pid, start_ns=start_ns, host="here", **fields)
 
 

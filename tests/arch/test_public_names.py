@@ -42,6 +42,6 @@ def test_a_name_that_is_not_public_is_an_attribute_error_that_names_it():
     try:
         treetap.no_such_name
     except AttributeError as exc:
-        assert "no_such_name" in str(exc)  # noqa: PT017
+        assert "no_such_name" in str(exc)
     else:
         raise AssertionError("no error")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import linecache
 import re
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.probe import constructs
-from tests.probing import Stage, assert_nothing_is_left, line_of
+from tests.probing import Stage, assert_nothing_is_left
 from treetap.interpreter import HAS_MONITORING
 from treetap.probe.code import walk_codes
 
@@ -105,7 +104,7 @@ def test_a_line_is_hit_as_often_as_settrace_tells_of_it(function, engine):
 
 # -- Every kind of function.
 
-PROGRAM = '''
+PROGRAM = """
     import contextlib
     import functools
 
@@ -277,7 +276,7 @@ PROGRAM = '''
 
 
     no_source = build()
-'''
+"""
 
 
 async def listed(items):
@@ -305,7 +304,13 @@ KINDS = {
     "__init__": ("# init", "size", lambda m: m.Thing(3).size, 3, [3]),
     "a method": ("# method", "self.size", lambda m: m.Thing(3).method(1), 4, [3]),
     "a private method": ("# private", "a", lambda m: m.Thing(3).call_private(1), 2, [1]),
-    "a method with super": ("# with_super", "self.size", lambda m: m.Thing(3).with_super(), "<", [3]),
+    "a method with super": (
+        "# with_super",
+        "self.size",
+        lambda m: m.Thing(3).with_super(),
+        "<",
+        [3],
+    ),
     "a static method": ("# static", "a", lambda m: m.Thing.static(2), 4, [2]),
     "a class method": ("# of_class", "a", lambda m: m.Thing.of_class(2), (0, 2), [2]),
     "a property": ("# getter", "self.size", lambda m: m.Thing(3).double, 6, [3]),
@@ -317,7 +322,13 @@ KINDS = {
     "a lambda in a table": ("# in a table", "a", lambda m: m.TABLE["x"][0](4), 12, [4]),
     "a generator": ("# gen", "i", lambda m: list(m.gen(3)), [0, 10, 20], [0, 1, 2]),
     "a coroutine": ("# co", "a", lambda m: asyncio.run(m.co(3)), 6, [3]),
-    "an async generator": ("# agen", "i", lambda m: asyncio.run(listed(m.agen(2))), [0, 10], [0, 1]),
+    "an async generator": (
+        "# agen",
+        "i",
+        lambda m: asyncio.run(listed(m.agen(2))),
+        [0, 10],
+        [0, 1],
+    ),
     "a recursive function": ("# down", "n", lambda m: m.down(3), 0, [3, 2, 1]),
 }
 

@@ -231,12 +231,15 @@ def test_others_may_restart_all_events(programs, stage):
 
 
 def test_a_module_that_is_being_run_has_its_loop_reached(programs, stage):
-    name = programs.write("""
+    name = programs.write(
+        """
         import treetap_stage as stage
         for i in range(5):
             stage.act(i)
             x = i  # here
-    """, "body")
+    """,
+        "body",
+    )
     import types
 
     probes = []

@@ -68,7 +68,7 @@ def test_no_hit_is_lost_and_none_double_while_probes_come_and_go(programs, stage
         for _ in range(8):
             passing = stage.put(module, "# there", "b")
             stage.probe_set.tick()
-            wait_until(lambda: stage.hits(passing))  # noqa: B023
+            wait_until(lambda: stage.hits(passing))
             stage.take_out(passing)
             stage.probe_set.tick()
     finally:
@@ -96,7 +96,7 @@ def test_a_probe_put_into_a_running_program_counts_from_some_call_on(programs, s
     try:
         for _ in range(10):
             probe = stage.put(module, "# here", "n")
-            wait_until(lambda: stage.hits(probe) > 5)  # noqa: B023
+            wait_until(lambda: stage.hits(probe) > 5)
             stage.take_out(probe)
     finally:
         stop.set()

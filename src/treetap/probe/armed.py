@@ -95,7 +95,10 @@ class ArmedProbe:
             self.fast = None
             self._learned = _MAX_LEARNED
             return True
-        if recorder.observe is None and recorder.slow_hits - self._misses_at > _MISSES_BEFORE_RELEARNING:
+        if (
+            recorder.observe is None
+            and recorder.slow_hits - self._misses_at > _MISSES_BEFORE_RELEARNING
+        ):
             if learner.watched < WATCHED_HITS or self.fast is not None:
                 learner.watch()
             self._misses_at = recorder.slow_hits

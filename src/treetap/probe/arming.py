@@ -125,7 +125,9 @@ class Arming:
         return touched
 
     def roots_of(self, armed: ArmedProbe) -> set[int]:
-        return {key for key, root in self._roots.items() if any(a is armed for _s, a in root.entries)}
+        return {
+            key for key, root in self._roots.items() if any(a is armed for _s, a in root.entries)
+        }
 
     def rebuild(self, keys: set[int]) -> None:
         """Bring the code of these roots into line with their probes."""
@@ -256,7 +258,9 @@ class Arming:
     ) -> list[CodeType]:
         is_main_way = HAS_MONITORING and id(original) in elsewhere
         versions = [original, *self.swapper.issued(original)]
-        always = is_main_way or not root.is_function or (HAS_MONITORING and not MONITORING_SPOILS_CODE)
+        always = (
+            is_main_way or not root.is_function or (HAS_MONITORING and not MONITORING_SPOILS_CODE)
+        )
         return [
             code
             for code in versions

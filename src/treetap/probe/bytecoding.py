@@ -157,7 +157,7 @@ def _caller(hits: tuple[Hit, ...]) -> Callable[[], None]:
         try:
             for hit in hits:
                 hit(getframe(1))
-        except Exception:  # noqa: S110 - it would surface in the program
+        except Exception:
             pass
 
     return call

@@ -89,7 +89,7 @@ class Learner:
         for key, read in self._parts.items():
             try:
                 kind = type(read(lookup))
-            except Exception:  # noqa: S112 - a part that can't be read has no type to note
+            except Exception:
                 continue
             self._seen.setdefault(key, set()).add(kind)
         self.watched += 1

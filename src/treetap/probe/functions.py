@@ -124,7 +124,16 @@ def _wrapped(value: Any, kind: type) -> Iterator[Any]:
     except AttributeError:
         return
     if type(space) is dict:
-        for name in ("__wrapped__", "func", "fget", "_func", "fn", "function", "callback", "__func__"):
+        for name in (
+            "__wrapped__",
+            "func",
+            "fget",
+            "_func",
+            "fn",
+            "function",
+            "callback",
+            "__func__",
+        ):
             if name in space:
                 yield space[name]
 

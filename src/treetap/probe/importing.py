@@ -50,7 +50,9 @@ class ImportWatch:
         except Exception:
             # The others will be asked again, and whatever is wrong shows where it always did.
             return None
-        if spec is not None and any(_is(location, name, spec.origin) for location in self._locations):
+        if spec is not None and any(
+            _is(location, name, spec.origin) for location in self._locations
+        ):
             self._tap(spec.loader, name)
         return spec
 

@@ -54,7 +54,10 @@ class InjectingEngine:
         """Whether ``text`` holds the source of ``root``: compiled, it is the code that runs."""
         known = self._units.get(id(root))
         if known is None:
-            known = self._units[id(root)] = (root, unit_of(root, text) if text is not None else None)
+            known = self._units[id(root)] = (
+                root,
+                unit_of(root, text) if text is not None else None,
+            )
         return known[1] is not None
 
     def build(self, root: CodeType, placements: Placements) -> Built:
@@ -131,7 +134,9 @@ def _pair(
     ):
         # A probe that reads a variable of an outer function would change what the function closes
         # over; Python refuses such a swap.
-        return {key for key in (id(code) for code in walk_codes(original)) if key in wanted} or set(wanted)
+        return {key for key in (id(code) for code in walk_codes(original)) if key in wanted} or set(
+            wanted
+        )
     failed: set[int] = set()
     finished: dict[int, CodeType] = {}
     for inner, twin in zip(inner_originals, inner_compiled, strict=True):

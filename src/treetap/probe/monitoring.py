@@ -65,7 +65,10 @@ class MonitoringEngine:
         if hits:
             is_known = id(code) in self._codes
             self._codes[id(code)] = code
-            self._sites = {**self._sites, id(code): {line: tuple(calls) for line, calls in hits.items()}}
+            self._sites = {
+                **self._sites,
+                id(code): {line: tuple(calls) for line, calls in hits.items()},
+            }
             self._listen()
             mask = events.LINE if set(hits) != {ENTRY} else 0
             if ENTRY in hits or (DEF_LINE_NEEDS_PY_START and code.co_firstlineno in hits):
@@ -137,7 +140,10 @@ def _on_line(sites: Sites, depth: int = 1) -> Callable[[CodeType, int], Any]:
 
     The program's frame is ``depth`` frames above the callback's.
     """
-    hit_at = {key: {line: _all_of(hits) for line, hits in of_code.items()} for key, of_code in sites.items()}
+    hit_at = {
+        key: {line: _all_of(hits) for line, hits in of_code.items()}
+        for key, of_code in sites.items()
+    }
     disable, getframe = _monitoring.DISABLE, sys._getframe
 
     def on_line(code: CodeType, line: int) -> Any:
@@ -148,7 +154,7 @@ def _on_line(sites: Sites, depth: int = 1) -> Callable[[CodeType, int], Any]:
         # A hit never raises; the call of it may, near the recursion limit.
         try:
             hit(getframe(depth))
-        except Exception:  # noqa: S110 - it would surface in the program
+        except Exception:
             pass
         return None
 
@@ -196,10 +202,16 @@ def reader(recorder: Recorder, code: CodeType, fast: FastPath) -> Hit:
     own = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
     is_function = bool(code.co_flags & 0x1)
     # No name of a program has an @ in it, so ours can't hide one of the probe's.
-    body: list[ast.stmt] = [_bind("@locals", ast.Attribute(_load("@frame"), "f_locals", ast.Load()))]
+    body: list[ast.stmt] = [
+        _bind("@locals", ast.Attribute(_load("@frame"), "f_locals", ast.Load()))
+    ]
     for name in fast.names:
         is_local = name in own or not is_function
-        space = _load("@locals") if is_local else ast.Attribute(_load("@frame"), "f_globals", ast.Load())
+        space = (
+            _load("@locals")
+            if is_local
+            else ast.Attribute(_load("@frame"), "f_globals", ast.Load())
+        )
         body.append(_bind(name, ast.Subscript(space, ast.Constant(name), ast.Load())))
     snippet = Snippet(recorder, frozenset(), fast, frame_name="@frame")
     module = ast.parse("def read(frame): pass")

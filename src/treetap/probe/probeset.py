@@ -20,7 +20,6 @@ from treetap.probe.importing import ImportWatch
 from treetap.probe.lookup import all_functions, find, find_in_code
 from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
-from treetap.probe.runpath import RunPathWatch
 from treetap.probe.script import ScriptWatch
 
 if TYPE_CHECKING:
@@ -180,9 +179,7 @@ class ProbeSet:
             armed.why = "waits for its module to be imported"
             return set()
         armed.state, armed.why = ProbeState.ARMED, ""
-        touched = self._arming.add(
-            armed, found.sites, found.text, found.functions, found.bodies
-        )
+        touched = self._arming.add(armed, found.sites, found.text, found.functions, found.bodies)
         if every_function is None:
             now_s = time.monotonic()
             self._look_again_at += [(now_s + after_s, armed) for after_s in _LOOK_AGAIN_S]
@@ -292,7 +289,9 @@ class ProbeSet:
         for armed in list(self._probes.values()):
             location = armed.probe.location
             is_meant = (
-                location.module in names if location.module else location.matches_file(code.co_filename)
+                location.module in names
+                if location.module
+                else location.matches_file(code.co_filename)
             )
             if armed.state == ProbeState.PENDING and is_meant:
                 yield armed

@@ -34,7 +34,11 @@ class RunPathWatch:
     def watch(self, locations: Iterable[Location]) -> None:
         """Wait while there are any."""
         wants = any(True for _location in locations)
-        if wants and self._original is None and ("runpy" in sys.modules or _is_multiprocessing_child()):
+        if (
+            wants
+            and self._original is None
+            and ("runpy" in sys.modules or _is_multiprocessing_child())
+        ):
             self._tap()
         elif not wants and self._original is not None:
             import runpy
@@ -59,7 +63,7 @@ class RunPathWatch:
                 return found
             try:
                 code = on_code("__main__", code)
-            except Exception:  # noqa: BLE001 - it would surface in the program
+            except Exception:
                 return found
             return (code, *rest) if rest else code
 

@@ -54,7 +54,7 @@ class ScriptWatch:
         if code.co_name == "<module>":
             try:
                 self._on_code(code)
-            except Exception:  # noqa: S110 - it would surface in the program
+            except Exception:
                 pass
 
 

@@ -84,7 +84,9 @@ class Snippet:
             body = self._hot(self._fast)
         attempt = _try([*before, *body], self._constant("Exception", Exception), [self._hit_here()])
         # Near the recursion limit even `hit_here()` may raise; counting doesn't.
-        return [_try([attempt], self._constant("Exception", Exception), [self._count(SkipReason.FAULT)])]
+        return [
+            _try([attempt], self._constant("Exception", Exception), [self._count(SkipReason.FAULT)])
+        ]
 
     def expression(self) -> ast.expr:
         """The snippet as an expression that never raises, for where no statement can stand."""
@@ -107,7 +109,9 @@ class Snippet:
             record = self._guarded(fast.condition_guards, [record])
         return [record]
 
-    def _guarded(self, guards: Sequence[tuple[ast.expr, tuple[type, ...]]], body: list[ast.stmt]) -> ast.stmt:
+    def _guarded(
+        self, guards: Sequence[tuple[ast.expr, tuple[type, ...]]], body: list[ast.stmt]
+    ) -> ast.stmt:
         tests = [self._type_is(node, kinds) for node, kinds in guards]
         if not tests:
             return body[0]
@@ -148,7 +152,9 @@ class Snippet:
     def _append(self, row: ast.expr) -> ast.expr:
         ring = self._recorder.ring
         if ring.is_inlinable:
-            append: ast.expr = ast.Attribute(self._constant("rows", ring.rows), "append", ast.Load())
+            append: ast.expr = ast.Attribute(
+                self._constant("rows", ring.rows), "append", ast.Load()
+            )
         else:
             append = self._constant("append", ring.append)
         return _call(append, row)
@@ -167,7 +173,7 @@ class _Builtins(ast.NodeTransformer):
     def __init__(self, snippet: Snippet) -> None:
         self._snippet = snippet
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 - ast's way of naming
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         node.func = self._snippet._constant("len", len)
         return node

@@ -89,7 +89,7 @@ def unit_of(code: CodeType, text: str) -> Unit | None:
 def read_source(filename: str, module_globals: dict[str, object] | None = None) -> str | None:
     """The text that a file has now; from its loader if it isn't on disk (a zip); or ``None``."""
     try:
-        with open(filename, "rb") as file:  # noqa: PTH123 - pathlib is not loaded for this
+        with open(filename, "rb") as file:
             return importlib.util.decode_source(file.read())
     except (OSError, SyntaxError, UnicodeDecodeError):
         pass
@@ -233,5 +233,3 @@ def _quiet() -> Iterator[None]:
         finally:
             if warnings.filters is ours:
                 warnings.filters = filters
-        
-

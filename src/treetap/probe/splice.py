@@ -57,7 +57,11 @@ def _compiles_to(node: ast.AST, code: CodeType) -> bool:
         first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         return node.name == code.co_name and first == code.co_firstlineno
     if isinstance(node, ast.Lambda):
-        return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno and _spans(node.body, code)
+        return (
+            code.co_name == "<lambda>"
+            and node.lineno == code.co_firstlineno
+            and _spans(node.body, code)
+        )
     kind = _COMPREHENSIONS.get(code.co_name)
     return kind is not None and type(node) is kind and node.lineno == code.co_firstlineno
 
@@ -110,7 +114,9 @@ def _splice_spanning(scope: ast.AST, line: int, snippet: Snippet) -> bool:
     found: tuple[list[ast.stmt], int] | None = None
     for block in _blocks(scope):
         for index, statement in enumerate(block):
-            if statement.lineno < line <= _header_end(statement) and not hasattr(statement, "is_ours"):
+            if statement.lineno < line <= _header_end(statement) and not hasattr(
+                statement, "is_ours"
+            ):
                 found = (block, index)
     if found is None:
         return False
@@ -125,7 +131,9 @@ def _insert_at_statement(block: list[ast.stmt], index: int, line: int, snippet: 
     _insert(block, index, line, snippet)
 
 
-def _insert_at_rounds(loop: ast.For | ast.AsyncFor | ast.While, line: int, snippet: Snippet) -> None:
+def _insert_at_rounds(
+    loop: ast.For | ast.AsyncFor | ast.While, line: int, snippet: Snippet
+) -> None:
     """Where control goes back to the header: at the body's end, and before each ``continue``."""
     continues = [
         (block, index)
@@ -172,7 +180,9 @@ def _declare_first(scope: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     """
     declarations: list[ast.stmt] = []
     for block in list(_blocks(scope)):
-        found = [statement for statement in block if isinstance(statement, ast.Global | ast.Nonlocal)]
+        found = [
+            statement for statement in block if isinstance(statement, ast.Global | ast.Nonlocal)
+        ]
         if found:
             declarations += found
             kept = [statement for statement in block if statement not in found]
@@ -212,7 +222,10 @@ def _begins(statement: ast.stmt, line: int) -> bool:
     if hasattr(statement, "is_ours"):
         return False
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return line in {statement.lineno, *(decorator.lineno for decorator in statement.decorator_list)}
+        return line in {
+            statement.lineno,
+            *(decorator.lineno for decorator in statement.decorator_list),
+        }
     return statement.lineno == line
 
 

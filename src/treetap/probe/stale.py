@@ -41,7 +41,9 @@ def exchange_constants(code: CodeType, replaced: dict[int, Any]) -> bool:
     found = False
     for index, value in enumerate(constants):
         if id(value) in replaced:
-            slot = ctypes.py_object.from_address(id(constants) + _ITEMS_OFFSET + index * _POINTER_BYTES)
+            slot = ctypes.py_object.from_address(
+                id(constants) + _ITEMS_OFFSET + index * _POINTER_BYTES
+            )
             # ctypes keeps what is assigned for as long as the slot's own object lives; the tuple's
             # references, to the new item and to the old one, are ours to count.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(replaced[id(value)]))
