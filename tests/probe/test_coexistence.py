@@ -5,15 +5,13 @@ from __future__ import annotations
 import cProfile
 import os
 import pstats
-import socket
 import subprocess
 import sys
 import textwrap
-import threading
-from contextlib import suppress
 
 import pytest
 
+from benchmarks.dap import DapClient
 from tests.probing import Stage, line_of
 from treetap.interpreter import HAS_MONITORING
 
@@ -119,16 +117,54 @@ DEBUGGED = """
 
     stage = Stage()
     before = stage.put(module, "# here", "i")
-    debugpy.listen(("127.0.0.1", {port}))
+    print(debugpy.listen(("127.0.0.1", 0))[1], flush=True)
     debugpy.wait_for_client()
+    sys.stdin.readline()
     after = stage.put(module, "# end", "total")
     for _ in range(4):
         module.f(3)
-    print(stage.values(before), stage.values(after))
+    print([stage.hits(before), stage.hits(after)], flush=True)
+    stage.take_out(after)
+    module.f(3)
+    print([stage.hits(before)], flush=True)
     stage.close()
+    module.f(3)
+    print(module.f.__code__.co_consts, flush=True)
+    sys.stdin.readline()
 """
 
 
-def test_debugpy_with_a_real_client_stops_where_it_should_and_no_hit_is_lost(programs):
+def test_debugpy_with_a_real_client_logs_on_the_same_line_and_no_hit_is_lost(programs, tmp_path):
     pytest.importorskip("debugpy")
-    from benchmarks.dap import DapClient  # noqa: F401 - see below
+    module = programs.load(SOURCE)
+    script = tmp_path / "debugged.py"
+    script.write_text(
+        textwrap.dedent(DEBUGGED).format(
+            path=[str(tmp_path), os.getcwd()], module=module.__name__
+        )
+    )
+    target = subprocess.Popen(
+        [sys.executable, "-Xfrozen_modules=off", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"},
+    )
+    try:
+        client = DapClient(int(target.stdout.readline()))
+        client.attach()
+        lines = {line_of(module, text): "hit {i}" for text in ("# here", "# end")}
+        client.set_logpoints(module.__file__, lines)
+        print("go", file=target.stdin, flush=True)
+        assert target.stdout.readline() == "[12, 4]\n"
+        assert target.stdout.readline() == "[15]\n"
+        assert target.stdout.readline().startswith("(None, 0")
+        # 6 calls of 3 rounds and one end each; what the program prints is told too.
+        client.wait_for_outputs(6 * 4, timeout_s=20)
+        print("end", file=target.stdin, flush=True)
+        target.wait(10)
+    finally:
+        target.kill()
+        target.wait()
+        target.stdin.close()
+        target.stdout.close()
