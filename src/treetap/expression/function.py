@@ -315,7 +315,6 @@ _PURE: dict[str, Callable[..., Any]] = {
     "ascii": _ascii,
     "bin": _scalar_function(bin),
     "bool": _bool,
-    "bytes": _scalar_function(lambda value: value if type(value) is bytes else b""),
     "callable": _callable,
     "chr": _scalar_function(chr),
     "complex": _complex,

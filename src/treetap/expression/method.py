@@ -55,7 +55,10 @@ def call_method(
     prepare = _PREPARE.get((kind, name)) or _PREPARE.get((kind, "")) or _plain_arguments
     arguments = [list(a.items) if type(a) is Stream else a for a in positional]
     arguments = prepare(meter, value, kind, arguments)
-    scan(meter, EQUALITY, *named.values())
+    for keyword, argument in named.items():
+        if keyword not in _KEYWORDS:
+            raise unsafe(f"the argument {keyword}=, which is only looked at by its place")
+        require_scalar(argument)
     if kind == "dict" and name in {"keys", "values", "items"}:
         return getattr(dict, name)(value)
     return namespace_of(owner)[name](value, *arguments, **named)
@@ -63,6 +66,10 @@ def call_method(
 
 def _reads_plainly(cls: type) -> bool:
     return exact_kind(owner_of(cls, "__getattribute__") or object) is not None
+
+
+#: Arguments that may be given by name: none of them makes anything huge, or looks up code.
+_KEYWORDS = frozenset({"sep", "maxsplit", "keepends", "timespec", "byteorder", "signed"})
 
 
 def _plain_arguments(meter: Meter, _value: Any, _kind: str, arguments: list[Any]) -> list[Any]:

@@ -33,6 +33,7 @@ from treetap.expression.safety import (
 )
 from treetap.expression.standard import (
     ATOM_IDS,
+    DICT_IDS,
     NUMBER_IDS,
     SEQUENCE_IDS,
     exact_kind,
@@ -81,6 +82,8 @@ COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 _SIZED_TEXT = frozenset({"str", "bytes", "bytearray"})
 _SIZED_ITEMS = frozenset({"list", "tuple", "deque"})
+#: Exact types that Python itself knows not to be a number or bytes.
+_ASKED_NOTHING = ATOM_IDS | SEQUENCE_IDS | DICT_IDS
 #: An operator on a subclass of these calls the subclass to make the outcome.
 _CONSTRUCTING = frozenset({"deque", "datetime", "date", "time", "timedelta"})
 _SETS = frozenset({"set", "frozenset"})
@@ -233,7 +236,8 @@ def contains(container: Any, item: Any, meter: Meter) -> bool:
     if kind in {"str", "bytes", "bytearray", "range"}:
         require_standard(cls, "__contains__")
         both_are_str = kind == "str" and kind_of(type(item)) == "str"
-        if id(type(item)) not in ATOM_IDS and not both_are_str:
+        is_builtin = id(type(item)) in _ASKED_NOTHING
+        if not is_builtin and not both_are_str:
             raise unsafe(f"{type_name(type(item))} may be asked for its number or its bytes")
         if kind == "range" and type(item) is not int:
             # Compared with one number after the other.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 #: A width or a precision of more digits makes more text than anybody reads.
 _WIDE = re.compile(r"\d{4}")
+_MAX_SPEC_CHARS = 1_000
 _MAX_DECIMAL_BYTES = 4_096
 _UUID_PARTS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 
@@ -260,7 +261,7 @@ _CONVERT: dict[str, Callable[[Any], str]] = {"s": str, "r": repr, "a": ascii}
 
 def formatted(value: Any, conversion: str, spec: str, meter: Meter) -> str:
     """One ``{value!conversion:spec}`` of an f-string."""
-    if type(spec) is not str or _WIDE.search(spec):
+    if type(spec) is not str or len(spec) > _MAX_SPEC_CHARS or _WIDE.search(spec):
         raise too_big("a format with a width")
     if conversion:
         value = plain_text(value, conversion, meter)
