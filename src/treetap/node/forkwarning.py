@@ -40,16 +40,19 @@ class _Once:
                 break
 
     def match(self, text: str) -> bool:
-        """Asked by the interpreter for each deprecation; the fork's warning is the first."""
+        """Asked by the interpreter for each deprecation until the fork's warning comes."""
+        if not str(text).startswith(_TEXT):
+            return False
+        # Only now: taken away in the middle of a search, it would hide its neighbour.
         self.take_away()
-        return str(text).startswith(_TEXT)
+        return True
 
 
 _once = _Once()
 
 
 def leave_one_out() -> None:
-    """Leave the fork's warning out, if the next deprecation is that one."""
+    """Leave the next warning of a fork with threads out."""
     _once.take_away()
     _once.put()
 
