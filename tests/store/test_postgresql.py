@@ -1,0 +1,74 @@
+"""The same store on PostgreSQL, where there is one: ``TREETAP_TEST_POSTGRESQL`` is its URL."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests.store.filled import NODE, NOON
+from tests.store.test_where import CASES, VALUES
+from treetap.store import EventBatch, EventFilter, Store, schema
+from treetap.store.retention import Retention
+from treetap.store.schema import node_key
+from treetap.store.where import parse_where
+
+URL = os.environ.get("TREETAP_TEST_POSTGRESQL", "")
+
+pytestmark = pytest.mark.skipif(
+    not URL or importlib.util.find_spec("psycopg") is None,
+    reason="no PostgreSQL: TREETAP_TEST_POSTGRESQL is not set, or psycopg not installed",
+)
+
+
+@pytest.fixture
+def store():
+    store = Store(URL, retention=Retention(max_age_s=0, max_bytes=2_000_000))
+    yield store
+    store.close()
+    engine = create_engine(URL)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        schema.metadata.drop_all(connection)
+    engine.dispose()
+
+
+def put(store: Store, values: list, *, first_number: int = 0) -> None:
+    first_id = store.new_ids(len(values))
+    rows = [[NOON + i, *row] for i, row in enumerate(values)]
+    assert store.submit(EventBatch(first_id, 1, node_key(NODE), first_number, rows, 10))
+
+
+def test_rows_come_back_with_their_node_and_probe(store):
+    store.save_node(NODE, connected_at_s=1.0).result(10)
+    store.save_node(NODE, connected_at_s=2.0).result(10)
+    assert store.new_probe_number().result(10) == 1
+    store.save_probe(1, name="orders", definition={"expressions": ["x"]}).result(10)
+    put(store, [[1], ["tab\0"]])
+    store.flush()
+    events = store.events(EventFilter(tree="11-5", pid=11), limit=2).events
+    assert [event["captured"] for event in events] == ['["tab\\u0000"]', "[1]"]
+    assert events[0]["name"] == "shop"
+    assert store.progress(node_key(NODE)) == {1: 2}
+
+
+def test_values_compare_as_in_sqlite(store):
+    put(store, VALUES)
+    store.flush()
+    for where, numbers in CASES:
+        wanted = EventFilter(comparisons=parse_where(where, [(1, ("x",))]))
+        events = store.events(wanted, is_ascending=True).events
+        assert [event["number"] for event in events] == numbers, where
+
+
+def test_too_much_is_brought_below_its_limit(store):
+    for i in range(8):
+        put(store, [["x" * 100]] * 3000, first_number=i * 3000)
+    store.flush()
+    while store.sweep().result(30):
+        pass
+    numbers = store.numbers()
+    assert numbers["size_bytes"] <= 2_000_000
+    assert numbers["events"] > 2000
