@@ -11,6 +11,8 @@ import sys
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from treetap.probe.meant import means_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from importlib.machinery import ModuleSpec
@@ -98,4 +100,4 @@ def _may_be(location: Location, name: str) -> bool:
 
 
 def _is(location: Location, name: str, origin: str | None) -> bool:
-    return location.module == name if location.module else location.matches_file(origin or "")
+    return location.module == name if location.module else means_file(location, origin or "")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from treetap.errors import LocationError
 from treetap.probe.code import COMPREHENSIONS, code_lines, walk_codes
 from treetap.probe.functions import functions_of_module, inherited_function
+from treetap.probe.meant import means_file
 from treetap.probe.source import read_source
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def find(
     if location.qualname:
         return _find_function(location, swapper, modules)
     named = [(file_of(module), module) for module in modules]
-    files = {name for name, _module in named if name and location.matches_file(name)}
+    files = {name for name, _module in named if name and means_file(location, name)}
     functions = [
         function
         for name, module in named
@@ -111,8 +112,8 @@ def find(
     if every_function is None and not files:
         every_function = all_functions()
     if every_function is not None:
-        functions += [f for f in every_function if location.matches_file(f.__code__.co_filename)]
-        files |= {f.__code__.co_filename for f in functions if location.matches_file(f.__code__.co_filename)}
+        functions += [f for f in every_function if means_file(location, f.__code__.co_filename)]
+        files |= {f.__code__.co_filename for f in functions if means_file(location, f.__code__.co_filename)}
     running = _running_bodies(location)
     files |= {code.co_filename for code in running}
     if not files:
@@ -121,12 +122,14 @@ def find(
     text = read_source(filename, _globals_of(functions))
     line = location.line or _line_of_text(location, filename, text)
     roots = _roots(
-        [function.__code__ for function in functions if location.matches_file(function.__code__.co_filename)],
+        [function.__code__ for function in functions if means_file(location, function.__code__.co_filename)],
         swapper,
     )
     # By identity: two runs of one module have equal code objects, and both are meant.
     known = {id(root) for root in roots}
-    roots += [root for body in running for root in _functions_in(body) if id(root) not in known]
+    # A running body makes functions of what stands in for its constants by now (`Arming._refresh`).
+    made = [swapper.original(code) for body in running for code in _functions_in(body)]
+    roots += [code for code in made if id(code) not in known]
     sites = _sites(roots, line, wanted_names) or _body_sites(running, line)
     if not sites and every_function is None:
         return find(
@@ -232,7 +235,7 @@ def _running_bodies(location: Location) -> list[CodeType]:
         frame = innermost
         while frame is not None:
             code = frame.f_code
-            if code.co_name == "<module>" and location.matches_file(code.co_filename):
+            if code.co_name == "<module>" and means_file(location, code.co_filename):
                 found[id(code)] = code
             frame = frame.f_back  # type: ignore[assignment]
     return list(found.values())

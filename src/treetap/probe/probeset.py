@@ -18,6 +18,7 @@ from treetap.probe.armed import ArmedProbe
 from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch
 from treetap.probe.lookup import all_functions, find, find_in_code
+from treetap.probe.meant import means_file
 from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
 from treetap.probe.script import ScriptWatch
@@ -37,6 +38,8 @@ _PENDING_EVERY_S = 1.0
 #: An import waits no longer for us. The collector may run a finalizer of the program while the lock is
 #: held, and what that one waits for may be this import; a probe that is passed over is found later.
 _MAX_IMPORT_WAIT_S = 0.5
+#: A fork waits no longer for a change to be finished.
+_MAX_FORK_WAIT_S = 1.0
 #: Rows of one probe that are taken at a time.
 _MAX_ROWS = 4096
 
@@ -55,6 +58,7 @@ class ProbeSet:
         self, *, redaction: Redaction | None = None, engines: Sequence[str] = ENGINES
     ) -> None:
         self._lock = RLock()
+        self._is_held = False
         self._redaction = redaction or Redaction()
         self._arming = Arming(engines)
         self._probes: dict[str, ArmedProbe] = {}
@@ -132,9 +136,20 @@ class ProbeSet:
                 self._watch_imports()
             return ended or bool(touched)
 
+    def hold_for_fork(self) -> None:
+        """Have no change under way while the process forks, for the child would have half of it."""
+        self._is_held = self._lock.acquire(timeout=_MAX_FORK_WAIT_S)
+
+    def release_after_fork(self) -> None:
+        """In the parent: go on."""
+        if self._is_held:
+            self._is_held = False
+            self._lock.release()
+
     def start_over_in_child(self) -> None:
         """After a fork, in the child: what is armed stays armed, and the rings are empty."""
         self._lock = RLock()
+        self._is_held = False
         self._busy_threads.clear()
         for armed in self._probes.values():
             if armed.recorder is not None:
@@ -291,7 +306,7 @@ class ProbeSet:
             is_meant = (
                 location.module in names
                 if location.module
-                else location.matches_file(code.co_filename)
+                else means_file(location, code.co_filename)
             )
             if armed.state == ProbeState.PENDING and is_meant:
                 yield armed
