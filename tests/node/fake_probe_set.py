@@ -13,6 +13,7 @@ class FakeProbeSet:
         self.ticks = 0
         self.is_closed = False
         self.children_started = 0
+        self.is_held = False
         self._rows = {}
         self._numbers = {}
         self._is_changed = False
@@ -44,6 +45,12 @@ class FakeProbeSet:
         self.ticks += 1
         was_changed, self._is_changed = self._is_changed, False
         return was_changed
+
+    def hold_for_fork(self) -> None:
+        self.is_held = True
+
+    def release_after_fork(self) -> None:
+        self.is_held = False
 
     def start_over_in_child(self) -> None:
         self.children_started += 1

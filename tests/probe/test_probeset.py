@@ -505,3 +505,23 @@ def test_apply_never_raises(stage):
     stage.probe_set.apply([Probe("p", Location(module="sys", qualname="exit"), ("1",))])
     stage.probe_set.apply([Probe("p", Location(file="x.py", line=1), ("(" * 500,))])
     assert len(stage.probe_set.statuses()) == 1
+
+
+def test_no_change_is_under_way_while_the_process_forks(stage):
+    """The child would have half of it."""
+    probe_set = stage.probe_set
+    probe_set.hold_for_fork()
+    begun, done = threading.Event(), threading.Event()
+
+    def change():
+        begun.set()
+        probe_set.apply([])
+        done.set()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    begun.wait()
+    assert not done.wait(0.05)
+    probe_set.release_after_fork()
+    thread.join()
+    assert done.is_set()

@@ -293,6 +293,16 @@ class Node:
         if self._awake is not None:
             self._awake.resume()
 
+    def hold_for_fork(self) -> None:
+        """Have the engine finish what it does; the fork happens in another thread."""
+        if self._probe_set is not None:
+            self._probe_set.hold_for_fork()
+
+    def release_after_fork(self) -> None:
+        """The opposite of ``hold_for_fork``, in the parent."""
+        if self._probe_set is not None:
+            self._probe_set.release_after_fork()
+
     def start_over_in_child(self) -> None:
         """After a fork: become the child's node. ``forking`` has the table of what is kept."""
         parent = self.identity.id

@@ -31,6 +31,12 @@ class ProbeSetLike(Protocol):
     def tick(self) -> bool:
         """Do what is due; whether a status changed."""
 
+    def hold_for_fork(self) -> None:
+        """Begin no change until the fork is over."""
+
+    def release_after_fork(self) -> None:
+        """In the parent: go on."""
+
     def start_over_in_child(self) -> None:
         """After a fork: empty rings, zero counters, armed probes kept."""
 

@@ -31,6 +31,8 @@ from treetap.node import forkwarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from treetap.node.core import Node
 
 #: A thread that has ended is counted by the kernel for some microseconds more.
@@ -47,36 +49,38 @@ class _Hook:
 
     def run_before(self) -> None:
         forkwarning.forget()
+        self._pause_where_alone()
+        # Not before the pause: a shipper that is to be joined may need the engine to end.
+        self._each(self.nodes, lambda node: node.hold_for_fork())
+
+    def _pause_where_alone(self) -> None:
         own = sum(node.thread_count for node in self.nodes)
         if not own or _count_threads() != own + 1:
             return
         self._paused = list(self.nodes)
-        for node in self._paused:
-            try:
-                node.pause()
-            except Exception as exc:  # noqa: BLE001 - a fork in somebody's program must not notice
-                node.faults.add("a fork", exc)
+        self._each(self._paused, lambda node: node.pause())
         deadline_s = time.monotonic() + _THREAD_END_TIMEOUT_S
         while _count_threads() > 1 and time.monotonic() < deadline_s:
             time.sleep(0.000_05)
 
     def run_in_parent(self) -> None:
+        self._each(self.nodes, lambda node: node.release_after_fork())
         paused, self._paused = self._paused, []
         if paused and FORK_WARNS_AFTER_HOOKS:
             forkwarning.leave_one_out()
-        for node in paused:
-            try:
-                node.resume()
-            except Exception as exc:  # noqa: BLE001 - as above
-                node.faults.add("a fork", exc)
+        self._each(paused, lambda node: node.resume())
 
     def run_in_child(self) -> None:
         self._paused = []
         forkwarning.forget()
-        for node in list(self.nodes):
+        self._each(self.nodes, lambda node: node.start_over_in_child())
+
+    @staticmethod
+    def _each(nodes: list[Node], step: Callable[[Node], None]) -> None:
+        for node in list(nodes):
             try:
-                node.start_over_in_child()
-            except Exception as exc:  # noqa: BLE001 - as above
+                step(node)
+            except Exception as exc:  # noqa: BLE001 - a fork in somebody's program must not notice
                 node.faults.add("a fork", exc)
 
 
