@@ -151,11 +151,11 @@ sum(v); sum([v, v]); sum([], v); min(v); max(v, v); min([v, 1]); sorted(v); sort
 int(v); float(v); bool(v); complex(v); round(v); round(1, v); range(v); hash(v); id(v); callable(v); type(v); chr(v); ord(v)
 hex(v); divmod(v, 1); pow(v, 2); pow(2, v); pow(2, 3, v); list(v); tuple(v); set(v); set([v, v]); frozenset(v); dict(v)
 dict([v]); dict([(v, 1)]); dict(a=v); zip(v, v); enumerate(v); enumerate([1], v); reversed(v); isinstance(v, int)
-isinstance(1, v); isinstance(v, (str, v)); issubclass(v, int); issubclass(int, v); bytes(v); int('1', v)
+isinstance(1, v); isinstance(v, (str, v)); issubclass(v, int); issubclass(int, v); int('1', v)
 v.upper(); v.split(); v.get('total'); v.get(v); v.keys(); list(v.items()); v.count(1); v.index(v); v.union([1]); v.copy()
 v.isoformat(); v.decode(); v.bit_length(); v.total_seconds(); v.hex(); v.startswith('a'); v.is_integer(); v.join('ab')
 ','.join(v); ','.join([v]); 'abc'.startswith(v); 'abc'.startswith((v,)); 'a'.replace('a', v); 'a'.center(v); 'a'.encode(v)
-'a'.split(v); 'a'.split(sep=v); b'a'.decode(v); {'a': 1}.get(v); {'a': 1}.get('b', v); [1].count(v); [v].count(1); [v, v].index(v)
+'a'.split(v); 'a'.split(sep=v); 'a'.split(maxsplit=v); 'a'.encode(encoding=v); 'a'.expandtabs(tabsize=v); b'a'.decode(v); {'a': 1}.get(v); {'a': 1}.get('b', v); [1].count(v); [v].count(1); [v, v].index(v)
 {1}.union(v); {1}.issubset(v); {1}.isdisjoint([v]); (1).to_bytes(v); dec + v; v + dec; dec == v; v == dec; dec < v; uid == v
 [uid, v] == [uid, v]; frac + v; v * frac; frac == v; now < v; now == v; v - now; span * v; day == v; day < v""".replace(
     "\n", ";"
@@ -359,6 +359,16 @@ def test_a_trusted_assignment_does_not_reach_the_program():
     assert victim(1) == 2
 
 
+def test_a_codec_of_the_program_is_not_looked_up():
+    for text in (
+        "text.encode('rot13')",
+        "text.encode('utf-8', 'mine')",
+        "text.encode(encoding='mine')",
+    ):
+        with pytest.raises(Unsafe):
+            evaluate(text, NAMES)
+
+
 def test_an_exit_in_a_probe_does_not_end_the_program():
     with pytest.raises(Unsafe):
         evaluate("exit()", {"exit": exit_now}, safety="trusted")
@@ -444,7 +454,8 @@ def test_on_plain_data_strict_is_python(a, b, text):
     try:
         expected = eval(text, dict(names))
     except Exception as exc:
-        with pytest.raises(type(exc)):
+        refused = (Unsafe,) if text == "a % b" and type(a) is bytes else ()
+        with pytest.raises((type(exc), *refused)):
             evaluate(text, names)
         return
     try:

@@ -37,4 +37,4 @@ def test_text_that_is_no_name_costs_little_and_is_not_remembered():
     assert not redaction.hides("x " * 1_000_000)
     for number in range(10_000):
         redaction.hides(f"name{number}")
-    assert len(redaction._known) <= 4096
+    assert len(redaction.known) <= 4096

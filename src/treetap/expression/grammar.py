@@ -21,7 +21,6 @@ FUNCTIONS = frozenset(
         "ascii",
         "bin",
         "bool",
-        "bytes",
         "callable",
         "chr",
         "complex",

@@ -89,25 +89,26 @@ class Redaction:
         extra: More names to hide, each matched as whole words, case aside, anywhere in a name.
     """
 
-    __slots__ = ("_extra", "_known", "expressions")
+    __slots__ = ("_extra", "expressions", "known")
 
     def __init__(self, extra: Iterable[str] = ()) -> None:
         self._extra = tuple(words for words in map(_words, extra) if words)
-        self._known: dict[str, bool] = {}
+        #: Answers of ``hides`` so far: who reads many names saves the call.
+        self.known: dict[str, bool] = {}
         #: Answers for whole expressions, given by whoever parsed them.
         self.expressions: dict[str, bool] = {}
 
     def hides(self, name: str) -> bool:
         """Whether a value of this name is to be left out. ``name`` is of exactly type ``str``."""
-        known = self._known.get(name)
+        known = self.known.get(name)
         if known is None:
             words = _words(name)
             known = self.hides_inside(name) or _ends_secret(words)
             # Names come from dict keys too, so there is no end to them.
-            if len(self._known) >= _MAX_REMEMBERED:
-                self._known.clear()
+            if len(self.known) >= _MAX_REMEMBERED:
+                self.known.clear()
             if len(name) <= _MAX_NAME_CHARS:
-                self._known[name] = known
+                self.known[name] = known
         return known
 
     def remember(self, expression: str, *, is_hidden: bool) -> None:

@@ -147,6 +147,7 @@ class _Capturer:
     __slots__ = (
         "_allow_calls",
         "_hides",
+        "_known",
         "_left",
         "_max_chars",
         "_max_depth",
@@ -159,6 +160,7 @@ class _Capturer:
     def __init__(self, limits: Limits, redaction: Redaction, *, allow_calls: bool) -> None:
         self._max_depth, self._max_items, self._max_chars, self._max_fields = limits
         self._hides = redaction.hides
+        self._known = redaction.known
         self._allow_calls = allow_calls
         self._left = MAX_NODES
         #: Texts up to this length cost nothing extra.
@@ -252,8 +254,10 @@ class _Capturer:
             self._left -= 1
             # The commonest kinds here and now: a call for each would double the cost.
             kind = type(item)
-            if (kind is int and _INT_MIN <= item <= _INT_MAX) or (
-                kind is str and len(item) <= short and item.isascii()
+            if (
+                (kind is int and _INT_MIN <= item <= _INT_MAX)
+                or (kind is str and len(item) <= short and item.isascii())
+                or (kind is float and item - item == 0.0)
             ):
                 append(item)
             else:
@@ -278,6 +282,7 @@ class _Capturer:
     def _dict(self, value: Any, cls: type, _kind: str, depth: int) -> Captured:
         pairs: list[list[Any]] = []
         append, take, hides, short = pairs.append, self.take, self._hides, self._short
+        known = self._known
         depth += 1
         length = dict.__len__(value)
         # In one go, in C: another thread can't change the dict in between.
@@ -287,12 +292,15 @@ class _Capturer:
             self._left -= 2
             is_text = type(key) is str
             shown = key if is_text and len(key) <= short and key.isascii() else take(key, depth)
-            if hides(key) if is_text else self._hides_key(key, type(key)):
+            is_hidden = known.get(key) if is_text else self._hides_key(key, type(key))
+            if is_hidden or (is_hidden is None and hides(key)):
                 append([shown, not_captured(NotCaptured.REDACTED)])
                 continue
             kind = type(item)
-            if (kind is int and _INT_MIN <= item <= _INT_MAX) or (
-                kind is str and len(item) <= short and item.isascii()
+            if (
+                (kind is int and _INT_MIN <= item <= _INT_MAX)
+                or (kind is str and len(item) <= short and item.isascii())
+                or (kind is float and item - item == 0.0)
             ):
                 append([shown, item])
             else:
