@@ -42,7 +42,8 @@ def _dispatch(arguments: list[str]) -> int:
 
     # typer's public name of a wrong parameter; its bases are any wrong command line, and any
     # error that is to be shown.
-    usage_error, shown_error = typer.BadParameter.__mro__[1:3]
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
+    shown_error: type[Exception] = typer.BadParameter.__mro__[2]
     try:
         outcome = app(arguments, prog_name="treetap", standalone_mode=False)
     except typer.Abort:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -112,15 +112,14 @@ def _engines() -> Finding:
 
 
 def _monitoring_ids() -> Iterator[Finding]:
-    if not interpreter.HAS_MONITORING:
+    monitoring: Any = getattr(sys, "monitoring", None)
+    if monitoring is None:
         return
-    names = {tool: sys.monitoring.get_tool(tool) for tool in range(6)}
+    names = {tool: monitoring.get_tool(tool) for tool in range(6)}
     taken = ", ".join(f"{tool} {name}" for tool, name in names.items() if name)
-    free = [str(tool) for tool, name in names.items() if not name]
-    text = f"free tool ids of a fresh process: {' '.join(free) or 'none'}" + (
-        f"; taken: {taken}" if taken else ""
-    )
-    yield Finding("monitoring", OK if free else BAD, text)
+    free = " ".join(str(tool) for tool, name in names.items() if not name)
+    text = f"free tool ids of a fresh process: {free or 'none'}"
+    yield Finding("monitoring", OK if free else BAD, f"{text}; taken: {taken}" if taken else text)
 
 
 def _packages() -> Iterator[Finding]:

@@ -1,0 +1,50 @@
+"""``docs/quickstart.md``, run from top to bottom."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.conftest import Machine, free_port
+
+PAGE = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
+
+
+def shims(folder: Path) -> Path:
+    """``treetap`` and ``python`` as this interpreter has them."""
+    folder.mkdir()
+    for name, words in {
+        "treetap": f"{sys.executable} -m treetap.cli",
+        "python": sys.executable,
+    }.items():
+        script = folder / name
+        script.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        script.chmod(0o755)
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page uses curl")
+@pytest.mark.timeout(180)
+def test_every_command_of_the_quick_start_does_what_the_page_says(machine: Machine):
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    script = commands.replace("8000", str(free_port()))
+    # What a reader does by hand: ctrl-c.
+    script = script.replace("treetap tail", "timeout --preserve-status -s INT 6 treetap tail")
+    script = script.replace(" &\n", " &\ntrap 'kill $!' EXIT\n")
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"set -e\n{script}"],
+        env={**machine.environment, "PATH": f"{shims(machine.folder / 'bin')}:{os.environ['PATH']}"},
+        cwd=machine.folder, capture_output=True, text=True, timeout=170,
+    )  # fmt: skip
+    assert "treetap:" not in done.stderr, done.stderr
+    assert re.search(r"web +\d+ +sleeping", done.stdout)
+    assert done.stdout.count("  armed\n") == 3
+    assert "self.path='/missing'" in done.stdout
+    assert "text='  sap'" in done.stdout
+    assert "files removed" in done.stdout or "p2 removed" in done.stdout
