@@ -14,6 +14,8 @@ PYTHON ?= python3
 PYTHONS ?= $(PYTHON)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# Processes that run tests side by side.
+WORKERS ?= 2
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -69,7 +71,7 @@ demo: $(venv)/.made-for-use
 	"$(venv)/bin/treetap" demo
 
 test: $(venv)/.made-for-work
-	"$(venv)/bin/python" -m pytest $(PYTEST_ARGS)
+	"$(venv)/bin/python" -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(venv)/.made-for-work
 	"$(venv)/bin/ruff" check .

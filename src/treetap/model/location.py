@@ -47,6 +47,9 @@ class Location(NamedTuple):
 
     def matches_file(self, filename: str) -> bool:
         """Whether ``filename`` ends in this location's file, part by part."""
+        # Asked of nearly every function of a process, so most have to be turned away fast.
+        if not filename.endswith(self.file.replace("\\", "/").rpartition("/")[2]):
+            return False
         wanted = _parts(self.file)
         return bool(wanted) and _parts(filename)[-len(wanted) :] == wanted
 
