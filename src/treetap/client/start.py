@@ -9,9 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
-
-from treetap.errors import DaemonError
+from treetap.errors import DaemonError, LinkError
+from treetap.link import http
 
 #: How long a daemon may take to start, in seconds.
 START_TIMEOUT_S = 10.0
@@ -27,10 +26,10 @@ def find_daemon(home: str | Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     try:
-        answer = httpx.get(f"{url}/health", timeout=2.0, trust_env=False)
+        answer = http.request(f"{url}/health", timeout_s=2.0)
         # Its file may have outlived it, and another daemon may have its port.
-        return url if answer.json()["treetap"]["pid"] == pid else None
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return url if json.loads(answer.body)["treetap"]["pid"] == pid else None
+    except (LinkError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -62,8 +61,10 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
         if code is not None and code != _RUNNING:
             raise _failed(Path(home), code)
         if code == _RUNNING:
-            # That one may be about to end: then nobody is left to wait for.
-            time.sleep(0.1)
+            # Somebody else's is starting; or it is about to end, and nobody is left to wait for.
+            url = _wait_for_daemon(home, min(deadline_s, time.monotonic() + 1.0))
+            if url is not None:
+                return url
             pid = start_daemon(home, host=host, port=port)
         time.sleep(0.02)
     raise DaemonError(
@@ -71,6 +72,15 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
         f"Its log is {Path(home) / 'daemon.log'}.",
         slug="daemon-slow",
     )
+
+
+def _wait_for_daemon(home: str | Path, deadline_s: float) -> str | None:
+    while time.monotonic() < deadline_s:
+        url = find_daemon(home)
+        if url is not None:
+            return url
+        time.sleep(0.02)
+    return None
 
 
 def start_daemon(home: str | Path, *, host: str | None = None, port: int | None = None) -> int:
