@@ -185,12 +185,14 @@ def test_a_name_that_a_program_gives_its_own_len_is_not_called(programs, stage):
             return a
     """)
     probe = stage.put(module, "# here", "items")
+    sized = stage.put(module, "# here", "len(items)")
     counted = stage.put(module, "# here", "number_of", condition="items")
     for _ in range(4):
         module.f("abc")
         stage.probe_set.tick()
     assert stage.values(probe) == ["abc"] * 4
     assert stage.hits(counted) == 4
+    assert stage.status(sized).recorded == 4
 
 
 def test_an_unbound_name_in_hot_code_is_no_such_name(programs, stage):
@@ -229,3 +231,35 @@ def test_a_huge_integer_arrives(programs, stage):
     stage.probe_set.tick()
     module.f(None, number=10**40)
     assert stage.hits(probe) == 4
+
+
+def test_a_class_whose_metaclass_hashes_itself_is_left_to_the_recorder(programs, stage):
+    """Even a set of types would run its code."""
+    module = programs.load("""
+        calls = []
+
+        class Meta(type):
+            def __hash__(cls):
+                calls.append("hash")
+                return 1
+
+            def __eq__(cls, other):
+                calls.append("eq")
+                return cls is other
+
+        class Thing(metaclass=Meta):
+            def __init__(self):
+                self.size = 3
+
+        def step(thing):
+            n = 1  # here
+            return n
+    """)
+    probe = stage.put(module, "# here", "thing.size")
+    thing = module.Thing()
+    module.calls.clear()
+    for _ in range(10):
+        module.step(thing)
+        stage.probe_set.tick()
+    assert stage.values(probe) == [3] * 10
+    assert module.calls == []

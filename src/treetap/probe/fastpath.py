@@ -91,7 +91,7 @@ class Learner:
                 kind = type(read(lookup))
             except Exception:
                 continue
-            self._seen.setdefault(key, set()).add(kind)
+            self._seen.setdefault(key, set()).add(kind if _is_hashed_by_type(kind) else _Odd)
         self.watched += 1
         if self.watched >= WATCHED_HITS:
             self._recorder.observe = None
@@ -262,6 +262,21 @@ _PLANS: dict[type, Callable[[_Planner, Any], frozenset[type]]] = {
     ast.UnaryOp: _Planner._not,
     ast.BoolOp: _Planner._boolean,
 }
+
+
+class _Odd:
+    """Stands for a class that can't even be put into a set without running code of the program."""
+
+
+def _is_hashed_by_type(kind: type) -> bool:
+    """Whether ``kind``'s metaclass leaves hashing and equality to ``type``."""
+    for base in type.__dict__["__mro__"].__get__(type(kind)):
+        if base is type:
+            return True
+        namespace = type.__dict__["__dict__"].__get__(base)
+        if "__hash__" in namespace or "__eq__" in namespace:
+            return False
+    return False
 
 
 def _read_names(tree: ast.expr) -> Iterator[str]:

@@ -16,7 +16,7 @@ from itertools import count
 from time import monotonic, perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
-from treetap.expression.evaluation import compile_reader
+from treetap.expression.evaluation import compile_condition, compile_reader
 from treetap.expression.reading import Unsafe
 from treetap.expression.syntax import check, names
 from treetap.model import captured
@@ -69,13 +69,19 @@ class Recorder:
         self._redaction = redaction
         self._busy_threads = busy_threads
         self._gate = _gate(probe)
-        self.trees = tuple(check(text, safety=probe.safety) for text in probe.expressions)
+        self.trees = tuple(
+            check(text, safety=probe.safety, redaction=redaction) for text in probe.expressions
+        )
         self._readers = tuple(self._reader(tree) for tree in self.trees)
         self.condition_tree = None
         self._condition = None
         if probe.condition:
-            self.condition_tree = check(probe.condition, safety=probe.safety)
-            self._condition = self._reader(self.condition_tree)
+            self.condition_tree = check(
+                probe.condition, safety=probe.safety, redaction=redaction
+            )
+            self._condition = compile_condition(
+                self.condition_tree, safety=probe.safety, allow_calls=probe.allow_calls
+            )
         wanted = [name for tree in self.trees for name in names(tree)]
         if self.condition_tree is not None:
             wanted += names(self.condition_tree)
@@ -131,7 +137,7 @@ class Recorder:
             self.observe(lookup)
         if self._condition is not None:
             try:
-                is_true = bool(self._condition(lookup))
+                is_true = self._condition(lookup)
             except Exception:
                 self.skipped[SkipReason.CONDITION_ERROR].add()
                 return
