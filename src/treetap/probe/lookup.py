@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from treetap.model.location import Location
     from treetap.probe.swap import Swapper
 
+#: A process has thousands of functions, in a few hundred files.
+FunctionsByFile = dict[str, list[FunctionType]]
+
 #: Stands for a line before the first one: the entry of a function.
 ENTRY = 0
 #: ``CO_OPTIMIZED``: the code of a function, whose names are slots of its frame.
@@ -80,7 +83,7 @@ def find(
     wanted_names: Iterable[str] = (),
     *,
     modules: Sequence[ModuleType] | None = None,
-    every_function: Sequence[FunctionType] | None = None,
+    every_function: FunctionsByFile | None = None,
 ) -> Found:
     """Search the process.
 
@@ -101,19 +104,13 @@ def find(
         modules = [m for m in list(sys.modules.values()) if ModuleType in type(m).__mro__]
     if location.qualname:
         return _find_function(location, swapper, modules)
-    named = [(file_of(module), module) for module in modules]
-    files = {name for name, _module in named if name and means_file(location, name)}
-    functions = [
-        function
-        for name, module in named
-        if name in files
-        for function in functions_of_module(module)
-    ]
+    files, functions = _functions_of_file(location, modules)
     if every_function is None and not files:
         every_function = all_functions()
-    if every_function is not None:
-        functions += [f for f in every_function if means_file(location, f.__code__.co_filename)]
-        files |= {f.__code__.co_filename for f in functions if means_file(location, f.__code__.co_filename)}
+    for name, those in (every_function or {}).items():
+        if means_file(location, name):
+            functions += those
+    files |= {f.__code__.co_filename for f in functions if means_file(location, f.__code__.co_filename)}
     running = _running_bodies(location)
     files |= {code.co_filename for code in running}
     if not files:
@@ -218,14 +215,29 @@ def _names_of(module: ModuleType) -> tuple[str, ...]:
     return (name, asked_for, file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
 
 
-def all_functions() -> list[FunctionType]:
-    """Every function that the collector knows. Looks at every object of the process."""
-    return [
-        candidate
-        for candidate in gc.get_objects()
+def all_functions() -> FunctionsByFile:
+    """Every function that the collector knows, by file. Looks at every object of the process."""
+    found: FunctionsByFile = {}
+    for candidate in gc.get_objects():
         # The interpreter makes a function object for a module's body, too, while that runs.
-        if type(candidate) is FunctionType and candidate.__code__.co_flags & _OPTIMIZED
+        if type(candidate) is FunctionType and candidate.__code__.co_flags & _OPTIMIZED:
+            found.setdefault(candidate.__code__.co_filename, []).append(candidate)
+    return found
+
+
+def _functions_of_file(
+    location: Location, modules: Sequence[ModuleType]
+) -> tuple[set[str], list[FunctionType]]:
+    """The files of these modules that a location means, and what functions they show."""
+    named = [(file_of(module), module) for module in modules]
+    files = {name for name, _module in named if name and means_file(location, name)}
+    functions = [
+        function
+        for name, module in named
+        if name in files
+        for function in functions_of_module(module)
     ]
+    return files, functions
 
 
 def _running_bodies(location: Location) -> list[CodeType]:

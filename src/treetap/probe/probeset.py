@@ -17,7 +17,7 @@ from treetap.model.status import Batch, ProbeState, ProbeStatus
 from treetap.probe.armed import ArmedProbe
 from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch
-from treetap.probe.lookup import all_functions, find, find_in_code
+from treetap.probe.lookup import FunctionsByFile, all_functions, find, find_in_code
 from treetap.probe.meant import means_file
 from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
@@ -25,7 +25,7 @@ from treetap.probe.script import ScriptWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from types import CodeType, FunctionType
+    from types import CodeType
 
     from treetap.model.probe import Probe
 
@@ -179,7 +179,7 @@ class ProbeSet:
         return set()
 
     def _find_sites(
-        self, armed: ArmedProbe, every_function: list[FunctionType] | None = None
+        self, armed: ArmedProbe, every_function: FunctionsByFile | None = None
     ) -> set[int]:
         recorder = armed.recorder
         assert recorder is not None
