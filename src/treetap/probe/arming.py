@@ -135,11 +135,25 @@ class Arming:
             root = self._roots.get(key)
             if root is None:
                 continue
-            self._rebuild(root)
+            try:
+                self._rebuild(root)
+            except Exception as exc:  # a fault of ours must not end the shipper, nor the program
+                self._give_up(root, exc)
             if not root.entries:
                 del self._roots[key]
         self._retired.clear()
         self._refresh_bodies()
+        self.swapper.forget_stale()
+        self._has = {key: has for key, has in self._has.items() if self.swapper.has_issued(key)}
+
+    def _give_up(self, root: _Root, exc: Exception) -> None:
+        for _site, armed in root.entries:
+            armed.fault(exc)
+        root.entries = []
+        try:
+            self._rebuild(root)
+        except Exception:  # noqa: S110 - told already; what could not be undone is only counted
+            pass
 
     def close(self) -> None:
         """Everything back to what it was."""

@@ -112,13 +112,24 @@ class Swapper:
             return
         self._stand_ins[id(original)] = stand_in
         self._originals[id(stand_in)] = original
-        issued = self._issued.setdefault(id(original), [])
-        issued.append(stand_in)
-        # All but the last few have no function any more; a frame may still run in one of them.
-        for stale in issued[:-8]:
-            if sys.getrefcount(stale) <= 3:
-                issued.remove(stale)
-                self._originals.pop(id(stale), None)
+        self._issued.setdefault(id(original), []).append(stand_in)
+
+    def forget_stale(self) -> None:
+        """Let go of the stand-ins that no function, frame or other code object holds any more."""
+        for issued in self._issued.values():
+            held = []
+            while issued:
+                version = issued.pop()
+                # One reference is ours, and one the call's.
+                if sys.getrefcount(version) > 2:
+                    held.append(version)
+                else:
+                    self._originals.pop(id(version), None)
+            issued[:] = reversed(held)
+
+    def has_issued(self, key: int) -> bool:
+        """Whether ``key`` is the id of a stand-in that something may still hold."""
+        return key in self._originals
 
     def _forget(self, original: CodeType) -> None:
         for version in self._issued.pop(id(original), []):
