@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from treetap.model.status import Batch, ProbeState, ProbeStatus
 
 
@@ -17,6 +19,8 @@ class FakeProbeSet:
         self._rows = {}
         self._numbers = {}
         self._is_changed = False
+        # The real one does without: its rings are made for it.
+        self._lock = threading.Lock()
 
     def apply(self, probes) -> None:
         self.wanted = tuple(probes)
@@ -38,8 +42,9 @@ class FakeProbeSet:
         ]
 
     def drain(self) -> list[Batch]:
-        rows, self._rows = self._rows, {}
-        return [Batch(id, self._numbers[id] - len(each), each) for id, each in rows.items()]
+        with self._lock:
+            rows, self._rows = self._rows, {}
+            return [Batch(id, self._numbers[id] - len(each), each) for id, each in rows.items()]
 
     def tick(self) -> bool:
         self.ticks += 1
@@ -53,6 +58,7 @@ class FakeProbeSet:
         self.is_held = False
 
     def start_over_in_child(self) -> None:
+        self._lock = threading.Lock()
         self.children_started += 1
         self._rows, self._numbers = {}, {}
 
@@ -67,5 +73,6 @@ class FakeProbeSet:
 
     def hit(self, probe_id: str, *row) -> None:
         """What an armed site would do."""
-        self._numbers[probe_id] = self._numbers.get(probe_id, 0) + 1
-        self._rows.setdefault(probe_id, []).append(row)
+        with self._lock:
+            self._numbers[probe_id] = self._numbers.get(probe_id, 0) + 1
+            self._rows.setdefault(probe_id, []).append(row)

@@ -18,7 +18,7 @@ SOURCE = str(Path(treetap.__file__).parent.parent)
 HEAVY = {
     "typing", "dataclasses", "inspect", "json", "logging", "re", "pathlib", "urllib", "http", "email",
     "asyncio", "msgspec", "ast", "socket", "threading", "enum", "functools", "collections", "ssl",
-    "tomllib", "contextlib", "hashlib", "hmac", "subprocess", "selectors", "warnings", "encodings.idna",
+    "tomllib", "contextlib", "hashlib", "hmac", "subprocess", "selectors", "encodings.idna",
 }  # fmt: skip
 #: Ours that belong to an awake node, or to the first request.
 AWAKE = {

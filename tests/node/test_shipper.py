@@ -40,6 +40,11 @@ def numbers(daemon):
     return [m[2] + i for _id, m in daemon.received if isinstance(m, list) for i in range(len(m[3]))]
 
 
+def answered(daemon):
+    """The newest revision that a status answered."""
+    return max((status["revision"] for status in daemon.of_type("status")), default=0)
+
+
 def test_rows_are_shipped_with_their_numbers(shipping, daemon, engine):
     for number in range(100):
         engine.hit("p1", number, number * 2)
@@ -67,13 +72,13 @@ def test_new_probes_of_the_daemon_are_applied_and_answered(shipping, daemon, eng
     other = PROBE._replace(id="p2")
     daemon.send({"type": "probes", "revision": 7, "probes": [probe_to_dict(other)]})
     wait_until(lambda: [probe.id for probe in engine.wanted] == ["p2"])
-    wait_until(lambda: daemon.of_type("status")[-1]["revision"] == 7)
+    wait_until(lambda: answered(daemon) == 7)
 
 
 def test_a_probe_that_cannot_be_read_is_left_out_and_told(shipping, daemon, engine):
     bad = {**probe_to_dict(PROBE), "mode": "sometimes", "id": "p9"}
     daemon.send({"type": "probes", "revision": 2, "probes": [bad, {}, 7, probe_to_dict(PROBE)]})
-    wait_until(lambda: daemon.of_type("status")[-1]["revision"] == 2)
+    wait_until(lambda: answered(daemon) == 2)
     assert [probe.id for probe in engine.wanted] == ["p1"]
     assert shipping.status()["fault_count"] == 3
 
@@ -88,13 +93,21 @@ def test_disabled_and_expired_probes_are_not_wanted(shipping, daemon, engine):
 
 
 @pytest.mark.parametrize(
-    "message", [7, None, [], {"type": "novelty"}, {"type": "probes", "probes": 7}]
+    "message", [[], [1], {}, {"type": "novelty"}, {"type": "probes", "probes": 7}]
 )
 def test_odd_messages_do_not_end_the_link(shipping, daemon, engine, message):
     daemon.send(message)
     engine.hit("p1", 1, 2)
     wait_until(daemon.rows)
     assert shipping.status()["link"] == "connected"
+
+
+def test_after_what_is_no_message_the_node_begins_anew(shipping, daemon, engine):
+    daemon.send(None)
+    wait_until(lambda: len(daemon.links) == 2)
+    engine.hit("p1", 1, 2)
+    wait_until(daemon.rows)
+    assert "link-codec" in shipping.status()["faults"][0]["what"]
 
 
 def test_a_fault_of_the_engine_does_not_end_the_shipper(make_node, daemon):
