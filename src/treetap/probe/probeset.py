@@ -131,7 +131,8 @@ class ProbeSet:
                 elif armed.learns():
                     touched |= self._arming.roots_of(armed)
             touched |= self._keep_budgets() | self._look_again() | self._look_for_pending()
-            self._arming.rebuild(touched)
+            if touched:  # it asks the collector, which looks at every object of the process
+                self._arming.rebuild(touched)
             if ended:
                 self._watch_imports()
             return ended or bool(touched)
