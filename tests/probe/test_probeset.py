@@ -103,6 +103,35 @@ def test_a_probe_put_into_a_running_program_counts_from_some_call_on(programs, s
         thread.join()
 
 
+def test_closures_that_are_made_while_a_probe_is_put_all_have_it(programs, stage, busy):
+    module = programs.load("""
+        def make():
+            def inner(n):
+                m = n  # here
+                return m
+            return inner
+
+        def run(stop, made):
+            while not stop.is_set():
+                made.append(make())
+    """)
+    for _ in range(4):
+        stop, made = threading.Event(), []
+        thread = threading.Thread(target=module.run, args=(stop, made))
+        thread.start()
+        wait_until(lambda: made)  # noqa: B023
+        probe = stage.put(module, "# here", "n")
+        before = len(made)
+        wait_until(lambda: len(made) > before + 20)  # noqa: B023
+        stop.set()
+        thread.join()
+        for function in made:
+            function(1)
+        # A call of `make` that was under way made a closure of the old code at most; see docs/probes.md.
+        assert stage.hits(probe) >= len(made) - 1
+        stage.take_out(probe)
+
+
 def test_nothing_is_hit_after_a_probe_is_taken_out(programs, stage):
     module = programs.load(LOOP)
     code = module.step.__code__

@@ -86,6 +86,9 @@ class Swapper:
         if holders is None:
             holders = gc.get_referrers(*olds) if olds else ()
         changed = self._exchange(holders, replaced)
+        if len(pairs) > 1 and olds:
+            # Until its outer function was changed too, a nested one went on to be made of the old code.
+            changed += self._exchange(gc.get_referrers(*olds), replaced)
         for original, stand_in in pairs:
             if stand_in is original:
                 self._forget(original)
