@@ -219,7 +219,7 @@ def _nodes(settings: Settings) -> Finding:
     silent = [
         str(node.identity.pid)
         for node in nodes
-        if states[node.identity.id].get("state") == "no answer"
+        if states[node.identity.id].get("state") == live.NO_ANSWER
     ]
     if silent:
         return Finding(

@@ -25,6 +25,8 @@ ASK_TIMEOUT_S = 0.7
 #: A wake talks to the daemon; a sleep joins a thread and disarms.
 ACT_TIMEOUT_S = 10.0
 _MAX_THREADS = 32
+#: In the place of a state.
+NO_ANSWER = "no answer"
 
 Answer = TypeVar("Answer")
 
@@ -78,13 +80,13 @@ def at_once(act: Callable[[LiveNode], Answer], nodes: list[LiveNode]) -> list[An
 
 
 def states(settings: Settings, nodes: list[LiveNode]) -> dict[str, dict[str, Any]]:
-    """``{node id: its status}``; a node that doesn't answer has the state ``"no answer"``."""
+    """``{node id: its status}``; one that doesn't answer has the state ``NO_ANSWER``."""
 
     def ask(node: LiveNode) -> dict[str, Any]:
         try:
             return call(settings, node, "GET", "status", timeout_s=ASK_TIMEOUT_S)
         except TreetapError as exc:
-            return {"state": "no answer", "error": exc.what}
+            return {"state": NO_ANSWER, "error": exc.what}
 
     answers = at_once(ask, nodes)
     return {node.identity.id: answer for node, answer in zip(nodes, answers, strict=True)}

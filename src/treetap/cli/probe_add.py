@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from treetap.cli import live, outcome, screen, session, spec
+from treetap.cli import probe_options as option
 from treetap.errors import ProbeError
 from treetap.model.probe import Target
 
@@ -50,67 +49,30 @@ def _mode(
 
 
 def add(
-    location: Annotated[
-        str,
-        typer.Argument(
-            metavar="LOCATION",
-            help="file.py:42, 'file.py:\"text on the line\"' or package.module:Class.method.",
-        ),
-    ],
-    expressions: Annotated[
-        list[str] | None, typer.Argument(metavar="EXPR", help="What to take at each hit.")
-    ] = None,
-    condition: Annotated[
-        str, typer.Option("--if", metavar="EXPR", help="Record only when it is true.")
-    ] = "",
-    sample: Annotated[int | None, typer.Option(metavar="N", help="Every Nth hit.")] = None,
-    every: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="One hit in this time, e.g. 5s.")
-    ] = None,
-    first: Annotated[bool, typer.Option("--first", help="The first hit only.")] = False,
-    throttle: Annotated[
-        float | None, typer.Option(metavar="N", help="At most N hits a second.")
-    ] = None,
-    max_hits: Annotated[
-        int | None, typer.Option(metavar="N", help="Disarm after N records.")
-    ] = None,
-    for_: Annotated[
-        str, typer.Option("--for", metavar="DURATION", help="Time to live, or 'never'.")
-    ] = "1h",
-    snapshot: Annotated[bool, typer.Option("--snapshot", help="Take locals and stack.")] = False,
-    trusted: Annotated[
-        bool, typer.Option("--trusted", help="Any expression, also one that runs user code.")
-    ] = False,
-    allow_calls: Annotated[
-        bool, typer.Option("--allow-calls", help="Let expressions read properties and __getattr__.")
-    ] = False,
-    name: Annotated[str, typer.Option(metavar="NAME", help="A name for the probe; unique.")] = "",
-    node: Annotated[str, typer.Option(metavar="NAME", help="Only nodes of this name.")] = "",
-    tree: Annotated[str, typer.Option(metavar="TREE", help="Only nodes of this tree.")] = "",
-    pid: Annotated[int | None, typer.Option(metavar="PID", help="Only this process.")] = None,
-    depth: Annotated[
-        int | None, typer.Option(metavar="N", help="Levels of nesting captured. [default: 3]")
-    ] = None,
-    items: Annotated[
-        int | None, typer.Option(metavar="N", help="Items of a container captured. [default: 100]")
-    ] = None,
-    chars: Annotated[
-        int | None, typer.Option(metavar="N", help="Characters of a text captured. [default: 255]")
-    ] = None,
-    fields: Annotated[
-        int | None, typer.Option(metavar="N", help="Fields of an object captured. [default: 20]")
-    ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(metavar="PERCENT", help="CPU it may cost; 0: no limit. [default: 1]"),
-    ] = None,
-    wake: Annotated[
-        bool, typer.Option("--wake/--no-wake", help="Wake the nodes that it is for.")
-    ] = True,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Keep a probe that can't be armed anywhere.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The probe as one JSON object.")] = False,
+    location: option.Location,
+    expressions: option.Expressions = None,
+    condition: option.Condition = "",
+    sample: option.Sample = None,
+    every: option.Every = None,
+    first: option.First = False,
+    throttle: option.Throttle = None,
+    max_hits: option.MaxHits = None,
+    time_to_live: option.TimeToLive = "1h",
+    snapshot: option.Snapshot = False,
+    trusted: option.Trusted = False,
+    allow_calls: option.AllowCalls = False,
+    name: option.Name = "",
+    node: option.NodeName = "",
+    tree: option.Tree = "",
+    pid: option.Pid = None,
+    depth: option.Depth = None,
+    items: option.Items = None,
+    chars: option.Chars = None,
+    fields: option.Fields = None,
+    budget: option.Budget = None,
+    wake: option.Wake = True,
+    keep: option.Keep = False,
+    as_json: option.AsJson = False,
 ) -> None:
     """Put a probe on a line of running programs.
 
@@ -127,16 +89,15 @@ def add(
         "mode": mode,
         "rate": rate,
         "max_hits": max_hits or 0,
-        "ttl_s": spec.duration_s(for_),
+        "ttl_s": spec.duration_s(time_to_live),
         "snapshot": snapshot,
         "safety": "trusted" if trusted else "strict",
         "allow_calls": allow_calls,
         "limits": {key: number for key, number in limits.items() if number is not None},
         "target": {"tree": tree, "name": node, "pid": pid or 0},
         "name": name,
+        **({} if budget is None else {"budget_percent": budget}),
     }
-    if budget is not None:
-        asked["budget_percent"] = budget
     place(asked, wake=wake, keep=keep, as_json=as_json)
 
 
@@ -171,11 +132,22 @@ def place(asked: dict[str, Any], *, wake: bool, keep: bool, as_json: bool) -> No
 def wake_for_probe(
     settings: Settings, client: DaemonClient, nodes: list[LiveNode]
 ) -> dict[str, str]:
-    """Wake ``nodes``, and their trees with them; ``{node id: why it failed}``."""
+    """Wake ``nodes``, and their trees with them; ``{node id: why it failed}``.
+
+    One that doesn't answer a simple question (it may be stopped) isn't waited for any longer.
+    """
     for tree in sorted({node.identity.tree for node in nodes}):
         client.set_tree(tree, awake=True)
-    words = live.at_once(partial(live.wake, settings, daemon_url=client.url), nodes)
-    return {node.identity.id: word for node, word in zip(nodes, words, strict=True) if word}
+    states = live.states(settings, nodes)
+    failures = {
+        node.identity.id: str(states[node.identity.id].get("error", ""))
+        for node in nodes
+        if states[node.identity.id]["state"] == live.NO_ANSWER
+    }
+    answering = [node for node in nodes if node.identity.id not in failures]
+    words = live.at_once(partial(live.wake, settings, daemon_url=client.url), answering)
+    woken = zip(answering, words, strict=True)
+    return failures | {node.identity.id: word for node, word in woken if word}
 
 
 def awake_nodes(client: DaemonClient, nodes: list[LiveNode]) -> set[str]:
