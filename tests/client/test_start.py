@@ -91,6 +91,28 @@ def test_two_threads_at_once_end_with_one_daemon(home, started):
     assert len(set(urls)) == 1
 
 
+def test_one_that_came_too_late_doesn_t_take_over(home, started):
+    threads = [threading.Thread(target=started) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    # All that were started have ended, but for the one that serves.
+    assert daemons_of(home) == [pid_of(find_daemon(home))]
+
+
+def daemons_of(home) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"treetap.app" in words and str(home).encode() in words:
+            found.append(int(path.parent.name))
+    return found
+
+
 def test_a_daemon_that_was_killed_is_replaced(home, started):
     url = started()
     pid = pid_of(url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,17 +21,8 @@ _RUNNING = 3
 
 def find_daemon(home: str | Path) -> str | None:
     """The URL of the daemon that serves this home; ``None`` if there is none."""
-    try:
-        content = json.loads((Path(home) / "run" / "daemon.json").read_bytes())
-        url, pid = str(content["url"]), int(content["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    try:
-        answer = http.request(f"{url}/health", timeout_s=2.0)
-        # Its file may have outlived it, and another daemon may have its port.
-        return url if json.loads(answer.body)["treetap"]["pid"] == pid else None
-    except (LinkError, ValueError, KeyError, TypeError):
-        return None
+    found = _running(home)
+    return None if found is None else found[0]
 
 
 def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None = None) -> str:
@@ -53,19 +45,21 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
         return url
     deadline_s = time.monotonic() + START_TIMEOUT_S
     pid = start_daemon(home, host=host, port=port)
+    again_s = float("inf")
     while time.monotonic() < deadline_s:
-        url = find_daemon(home)
-        if url is not None:
-            return url
+        found = _running(home)
+        if found is not None:
+            if found[1] != pid:
+                _give_up(pid)
+            return found[0]
         code = exit_code(pid)
-        if code is not None and code != _RUNNING:
-            raise _failed(Path(home), code)
         if code == _RUNNING:
             # Somebody else's is starting; or it is about to end, and nobody is left to wait for.
-            url = _wait_for_daemon(home, min(deadline_s, time.monotonic() + 1.0))
-            if url is not None:
-                return url
-            pid = start_daemon(home, host=host, port=port)
+            again_s = time.monotonic() + 1.0
+        elif code is not None:
+            raise _failed(Path(home), code)
+        elif time.monotonic() > again_s:
+            pid, again_s = start_daemon(home, host=host, port=port), float("inf")
         time.sleep(0.02)
     raise DaemonError(
         f"The daemon is not up after {START_TIMEOUT_S:g} s.",
@@ -74,13 +68,32 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
     )
 
 
-def _wait_for_daemon(home: str | Path, deadline_s: float) -> str | None:
-    while time.monotonic() < deadline_s:
-        url = find_daemon(home)
-        if url is not None:
-            return url
-        time.sleep(0.02)
-    return None
+def _running(home: str | Path) -> tuple[str, int] | None:
+    """URL and process id of the daemon of this home."""
+    try:
+        content = json.loads((Path(home) / "run" / "daemon.json").read_bytes())
+        url, pid = str(content["url"]), int(content["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    try:
+        answer = http.request(f"{url}/health", timeout_s=2.0)
+        # Its file may have outlived it, and another daemon may have its port.
+        return (url, pid) if json.loads(answer.body)["treetap"]["pid"] == pid else None
+    except (LinkError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _give_up(pid: int) -> None:
+    """End a daemon of ours that came too late: it must not take over when the other one ends.
+
+    A child that was waited for may have left its pid to a stranger: that one is not touched.
+    """
+    try:
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGTERM)
+            os.waitpid(pid, 0)
+    except (ChildProcessError, ProcessLookupError):
+        pass
 
 
 def start_daemon(home: str | Path, *, host: str | None = None, port: int | None = None) -> int:
