@@ -127,6 +127,34 @@ def test_recursion_that_is_armed_half_way_counts_each_frame_once(programs, stage
     assert stage.values(probes[0]) == [3, 2, 1, 0]
 
 
+def test_functions_that_a_running_frame_goes_on_to_make_are_reached(programs, stage):
+    module = programs.load("""
+        def outer(act):
+            seen = []
+            for i in range(5):
+                act(i)
+
+                def inner(n):
+                    m = n  # here
+                    return m
+
+                seen.append(inner(i))
+            return seen
+    """)
+    probes = []
+
+    def act(number):
+        if number == 2:
+            probes.append(stage.put(module, "# here", "n"))
+        if number == 3:
+            stage.put(module, "return m", "n")
+
+    assert module.outer(act) == list(range(5))
+    assert stage.values(probes[0]) == [2, 3, 4]
+    module.outer(lambda _number: None)
+    assert stage.values(probes[0]) == [2, 3, 4, 0, 1, 2, 3, 4]
+
+
 def test_a_line_that_nobody_asks_about_is_disabled_and_comes_back_when_asked_for(programs, stage):
     module = programs.load(FOREVER)
     state = {"stop": False, "n": 0}

@@ -34,9 +34,17 @@ if TYPE_CHECKING:
     from treetap.probe.monitoring import Hit
     from treetap.probe.recorder import Recorder
 
+HAS_SPLICING = False
 if not HAS_MONITORING:
-    from treetap.probe.bytecoding import spliced
     from treetap.probe.tracing import TracingEngine
+
+    try:
+        from treetap.probe.bytecoding import spliced
+
+        HAS_SPLICING = True
+    except ImportError:
+        # A child in an environment of its own, which hasn't got the `bytecode` library.
+        pass
 
 NO_SOURCE = "the source is not the code that runs"
 NO_PLACE = "no statement can stand there"
@@ -49,6 +57,8 @@ _OPTIMIZED = 0x1
 
 #: Every engine of this interpreter, the preferred ones first. ``splicing`` works on bytecode.
 ENGINES = ("injecting", "monitoring") if HAS_MONITORING else ("injecting", "splicing", "tracing")
+if not HAS_MONITORING and not HAS_SPLICING:
+    ENGINES = ("injecting", "tracing")
 
 
 class _Root:
@@ -255,7 +265,8 @@ class Arming:
             entries = [entry for entry in root.entries if entry[0].code is original]
             if not entries:
                 continue
-            for code in self._versions_to_watch(root, original, elsewhere, live):
+            is_made = self._is_being_made(entries[0][0], live)
+            for code in self._versions_to_watch(root, original, elsewhere, live, is_made=is_made):
                 has = self._has.get(id(code), frozenset())
                 missing = [(s, a) for s, a in entries if (s.line, id(a)) not in has]
                 if missing:
@@ -267,8 +278,19 @@ class Arming:
             if key not in root.watched:
                 self._watching.set(code, {})
 
+    def _is_being_made(self, site: Site, live: set[int]) -> bool:
+        """Whether a running frame goes on to make functions of the code that the site had before."""
+        makers = [code for outer in site.around for code in (outer, *self.swapper.issued(outer))]
+        return HAS_MONITORING and any(id(code) in live for code in makers)
+
     def _versions_to_watch(
-        self, root: _Root, original: CodeType, elsewhere: dict[int, str], live: set[int]
+        self,
+        root: _Root,
+        original: CodeType,
+        elsewhere: dict[int, str],
+        live: set[int],
+        *,
+        is_made: bool,
     ) -> list[CodeType]:
         is_main_way = HAS_MONITORING and id(original) in elsewhere
         versions = [original, *self.swapper.issued(original)]
@@ -278,7 +300,10 @@ class Arming:
         return [
             code
             for code in versions
-            if id(code) in live or (always and code is original) or id(code) in root.watched
+            if is_made
+            or id(code) in live
+            or (always and code is original)
+            or id(code) in root.watched
         ]
 
     def _watch_one(
