@@ -59,7 +59,11 @@ def probe_text(event: Mapping[str, Any]) -> str:
     name = event.get("probe_name")
     if name:
         return str(name)
-    return f"{event.get('probe')} {event.get('location') or ''}".rstrip()
+    place = str(event.get("location") or "")
+    _module, colon, rest = place.rpartition(":")
+    if colon and rest and not rest.isdigit() and rest[0] not in "\"'":
+        place = ".".join(rest.split(".")[-2:])  # Class.method says enough in a feed
+    return f"{event.get('probe')} {place}".rstrip()
 
 
 def time_text(time_ns: int) -> str:

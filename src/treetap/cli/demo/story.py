@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treetap.cli import live, outcome, probe_add, screen
 from treetap.cli.demo import cost
@@ -17,24 +17,31 @@ if TYPE_CHECKING:
 
     from treetap.client import DaemonClient
 
-#: ``(location, expressions, condition)``: three places of http.server, one of socketserver.
+
+class Wanted(NamedTuple):
+    """A probe of the demo."""
+
+    name: str
+    location: str
+    expressions: tuple[str, ...]
+    condition: str = ""
+
+
+_DO_GET = "http.server:SimpleHTTPRequestHandler.do_GET"
 PROBES = (
-    (
-        "http.server:SimpleHTTPRequestHandler.do_GET",
-        ("self.command", "self.path", "self.client_address"),
-        "",
+    Wanted("get", _DO_GET, ("self.path", "self.command")),
+    Wanted("file", 'http/server.py:"fs = os.fstat(f.fileno())"', ("ctype", "path")),
+    Wanted(
+        "failure",
+        "http.server:BaseHTTPRequestHandler.send_response",
+        ("code", "self.path"),
+        "code >= 400",
     ),
-    ('http/server.py:"fs = os.fstat(f.fileno())"', ("path", "ctype"), ""),
-    ("http.server:BaseHTTPRequestHandler.send_response", ("code", "self.path"), "code >= 400"),
-    ("socketserver:ThreadingMixIn.process_request_thread", ("client_address",), ""),
+    Wanted("thread", "socketserver:ThreadingMixIn.process_request_thread", ("client_address",)),
 )
-NEVER_TRUE = (
-    "http.server:SimpleHTTPRequestHandler.do_GET",
-    ("self.path",),
-    "self.command == 'DELETE'",
-)
+NEVER_TRUE = Wanted("never", _DO_GET, ("self.path",), "self.command == 'DELETE'")
 #: ``socketserver`` imports ``traceback`` when a connection breaks, and not before.
-PENDING = ("traceback:print_exc", ("limit", "chain"), "")
+PENDING = Wanted("later", "traceback:print_exc", ("limit", "chain"))
 
 _WAIT_S = 8.0
 _POLL_S = 0.02
@@ -70,7 +77,7 @@ def tell(seconds: float) -> bool:
 
 def _act_values(stage: Stage, seconds: float) -> list[str]:
     _say("Four probes on its lines, one with a condition; requests come in:")
-    added = [_add(stage, *each) for each in PROBES]
+    added = [_add(stage, wanted) for wanted in PROBES]
     with Watch(stage.client) as watch, Traffic(stage.port) as traffic:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -86,7 +93,7 @@ def _act_values(stage: Stage, seconds: float) -> list[str]:
 
 def _act_false_condition(stage: Stage) -> list[str]:
     _say("A probe whose condition is never true counts hits, and records nothing:")
-    added = _add(stage, *NEVER_TRUE)
+    added = _add(stage, NEVER_TRUE)
     with Traffic(stage.port):
         found = _until(lambda: _with_hits(stage.client, added["id"]))
     if not found:
@@ -97,7 +104,7 @@ def _act_false_condition(stage: Stage) -> list[str]:
 
 def _act_pending(stage: Stage) -> None:
     _say("A probe in a module that isn't imported yet is pending:")
-    added = _add(stage, *PENDING)
+    added = _add(stage, PENDING)
     if _status_of(added).get("state") != "pending":
         return
     break_off(stage.port)
@@ -141,16 +148,12 @@ def _act_sleep(stage: Stage, threads_before: int) -> list[str]:
     return complaints
 
 
-def _add(
-    stage: Stage, location: str, expressions: tuple[str, ...], condition: str
-) -> dict[str, Any]:
-    probe = stage.client.add_probe(
-        location=location, expressions=list(expressions), condition=condition
-    )
+def _add(stage: Stage, wanted: Wanted) -> dict[str, Any]:
+    probe = stage.client.add_probe(**wanted._asdict())
     probe_add.wake_for_probe(stage.settings, stage.client, [stage.node])
     probe = probe_add.await_outcome(stage.client, probe["id"], {stage.node.identity.id})
-    when = f" if {condition}" if condition else ""
-    print(f"  {outcome.title(probe)}{when} takes {', '.join(expressions)}")
+    when = f" if {wanted.condition}" if wanted.condition else ""
+    print(f"  {outcome.title(probe)}{when} takes {', '.join(wanted.expressions)}")
     _print_status(_status_of(probe))
     return dict(probe)
 
