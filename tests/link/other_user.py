@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401 - the other user may not read the interpreter's files
 import os
 import warnings
 
