@@ -27,7 +27,12 @@ def test_a_function_with_its_source_is_injected(programs, stage):
     probe = stage.put(module, "# here", "a")
     module.g(1)
     status = stage.status(probe)
-    assert (status.state, status.engine, status.why, status.differs) == ("armed", "injecting", "", False)
+    assert (status.state, status.engine, status.why, status.differs) == (
+        "armed",
+        "injecting",
+        "",
+        False,
+    )
     assert status.sites == (f"{module.__file__}:9 g",)
 
 

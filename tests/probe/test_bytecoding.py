@@ -9,7 +9,7 @@ from treetap.interpreter import HAS_MONITORING
 if HAS_MONITORING:
     pytest.skip("bytecode is spliced on 3.11 alone", allow_module_level=True)
 
-from treetap.probe.bytecoding import spliced  # noqa: E402
+from treetap.probe.bytecoding import spliced
 
 
 def run(source, line, *arguments):
@@ -30,7 +30,9 @@ def test_a_call_stands_in_front_of_its_line():
 
 
 def test_a_call_in_the_middle_of_an_expression_leaves_the_stack_alone():
-    source = "def f(a):\n    return [a,\n        a + 1,\n        *(a,\n        ), dict(k=\n        a)]\n"
+    source = (
+        "def f(a):\n    return [a,\n        a + 1,\n        *(a,\n        ), dict(k=\n        a)]\n"
+    )
     for line in range(2, 7):
         value, _seen = run(source, line, 1)
         assert value == [1, 2, 1, {"k": 1}]

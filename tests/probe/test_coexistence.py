@@ -139,9 +139,7 @@ def test_debugpy_with_a_real_client_logs_on_the_same_line_and_no_hit_is_lost(pro
     module = programs.load(SOURCE)
     script = tmp_path / "debugged.py"
     script.write_text(
-        textwrap.dedent(DEBUGGED).format(
-            path=[str(tmp_path), os.getcwd()], module=module.__name__
-        )
+        textwrap.dedent(DEBUGGED).format(path=[str(tmp_path), os.getcwd()], module=module.__name__)
     )
     target = subprocess.Popen(
         [sys.executable, "-Xfrozen_modules=off", script],

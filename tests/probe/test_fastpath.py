@@ -89,7 +89,9 @@ def test_slots_are_plain_too(programs, stage):
     assert stage.values(probe) == [3, 3, 3, 4]
 
 
-@pytest.mark.parametrize("condition", ["number > 3", "number > 3 and order.total", "number % 2 == 0"])
+@pytest.mark.parametrize(
+    "condition", ["number > 3", "number > 3 and order.total", "number % 2 == 0"]
+)
 def test_a_false_condition_is_counted_without_the_recorder(programs, stage, condition):
     module = programs.load(PROGRAM)
     probe = stage.put(module, "# here", "number", condition=condition)

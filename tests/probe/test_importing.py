@@ -144,9 +144,7 @@ def test_a_reload_is_armed_again(programs, stage):
     probe = stage.put(module, 2, "a")
     module.f(1)
     importlib.reload(module)
-    stage.probe_set._look_again_at = [
-        (0.0, armed) for _at, armed in stage.probe_set._look_again_at
-    ]
+    stage.probe_set._look_again_at = [(0.0, armed) for _at, armed in stage.probe_set._look_again_at]
     stage.probe_set.tick()
     module.f(2)
     assert stage.values(probe) == [1, 2]

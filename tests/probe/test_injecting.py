@@ -93,7 +93,9 @@ def test_line_numbers_stay_for_frames_and_warnings(programs, stage):
     assert module.f() == plain == line_of(module, "# second")
 
 
-def test_a_name_of_an_outer_function_that_inner_does_not_close_over_is_no_such_name(programs, stage):
+def test_a_name_of_an_outer_function_that_inner_does_not_close_over_is_no_such_name(
+    programs, stage
+):
     module = programs.load("""
         def outer(x):
             def inner(y):

@@ -119,10 +119,10 @@ def test_closures_that_are_made_while_a_probe_is_put_all_have_it(programs, stage
         stop, made = threading.Event(), []
         thread = threading.Thread(target=module.run, args=(stop, made))
         thread.start()
-        wait_until(lambda: made)  # noqa: B023
+        wait_until(lambda: made)
         probe = stage.put(module, "# here", "n")
         before = len(made)
-        wait_until(lambda: len(made) > before + 20)  # noqa: B023
+        wait_until(lambda: len(made) > before + 20)
         stop.set()
         thread.join()
         for function in made:

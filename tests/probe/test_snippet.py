@@ -50,7 +50,9 @@ def test_all_that_is_ours_is_a_constant(recorder):
     before = set(namespace)
     code = run(recorder, ["a", "b"], namespace)
     assert set(namespace) - before == {"__builtins__"}
-    assert not [value for value in code.co_consts if type(value) is str and value.startswith("@treetap")]
+    assert not [
+        value for value in code.co_consts if type(value) is str and value.startswith("@treetap")
+    ]
 
 
 def test_over_its_budget_it_counts_and_reads_nothing(recorder):

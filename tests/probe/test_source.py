@@ -21,18 +21,33 @@ PIECES = {
     ),
     "a decorated function": ("@(lambda f: f)\n@staticmethod\ndef f(a):\n    return a\n", "f"),
     "under an if, with odd indents": ("if 1:\n       def f(a):\n              return a\n", "f"),
-    "behind comments to the left": ("class A:\n    def f(self):\n# left\n        return 1\n# end\n", "A.f"),
+    "behind comments to the left": (
+        "class A:\n    def f(self):\n# left\n        return 1\n# end\n",
+        "A.f",
+    ),
     "a text to the left": ('class A:\n    def f(self):\n        return """\nleft\n"""\n', "A.f"),
     "a line that goes on": ("def f(a,\nb=(\n1)):\n    return a + \\\nb\n", "f"),
-    "with a future import": ("from __future__ import annotations\ndef f(a: int):\n    b: int = a\n    return b\n", "f"),
-    "async": ("async def f(a):\n    async with a as b:\n        return [x async for x in b]\n", "f"),
+    "with a future import": (
+        "from __future__ import annotations\ndef f(a: int):\n    b: int = a\n    return b\n",
+        "f",
+    ),
+    "async": (
+        "async def f(a):\n    async with a as b:\n        return [x async for x in b]\n",
+        "f",
+    ),
     "a lambda": ("f = lambda a: (\n    a)\n", "<lambda>"),
     "tabs": ("class A:\n\tdef f(self):\n\t\treturn 1\n", "A.f"),
     "form feed": ("\f\ndef f(a):\n    return a\n", "f"),
-    "with an import's attribute called": ("import os, os.path as p\ndef f(a):\n    return os.fsencode(p.join(a))\n", "f"),
+    "with an import's attribute called": (
+        "import os, os.path as p\ndef f(a):\n    return os.fsencode(p.join(a))\n",
+        "f",
+    ),
     "one line": ("def f(a): return a\n", "f"),
     "a semicolon before": ("x = 1; f = lambda a: a\n", "<lambda>"),
-    "class in function": ("def o():\n    class A:\n        def f(self): return __class__\n    return A\n", "o.<locals>.A.f"),
+    "class in function": (
+        "def o():\n    class A:\n        def f(self): return __class__\n    return A\n",
+        "o.<locals>.A.f",
+    ),
     "unicode": ("def fü(ä):\n    'ß'\n    return ä\n", "fü"),
     "no newline at the end": ("def f(a):\n    return a", "f"),
     "windows newlines": ("def f(a):\r\n    b = a\r\n    return b\r\n", "f"),
@@ -68,7 +83,9 @@ def test_the_source_is_proven_to_be_the_code_that_runs(piece):
     ids=["constant", "line", "column", "name", "function", "syntax", "empty"],
 )
 def test_an_edit_is_noticed(edited):
-    code = code_named("f", compile("def f(a):\n    return a + 1\n", "f.py", "exec", dont_inherit=True))
+    code = code_named(
+        "f", compile("def f(a):\n    return a + 1\n", "f.py", "exec", dont_inherit=True)
+    )
     assert unit_of(code, edited) is None
 
 
@@ -128,7 +145,17 @@ def test_an_assertion_rewritten_by_pytest_is_reached_though_its_source_is_anothe
         "    stage.close()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            tmp_path,
+            tmp_path,
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -39,7 +39,7 @@ def spliced(source, line):
     [
         ("def f():\n    a = 1\n    b = 2", 3, "def f():\n    a = 1\n    MARK()\n    b = 2"),
         ("def f():\n    a = 1", 1, "def f():\n    MARK()\n    a = 1"),
-        ("def f():\n    'doc'\n    a = 1", 2, "def f():\n    \"\"\"doc\"\"\"\n    MARK()\n    a = 1"),
+        ("def f():\n    'doc'\n    a = 1", 2, 'def f():\n    """doc"""\n    MARK()\n    a = 1'),
         (
             "def f():\n    global g\n    g = 1",
             2,
@@ -53,14 +53,18 @@ def spliced(source, line):
         (
             "def f():\n    for a in b:\n        if a:\n            continue\n        c",
             2,
-            "def f():\n    MARK()\n    for a in b:\n        if a:\n            MARK()\n"
-            "            continue\n        c\n        MARK()",
+            (
+                "def f():\n    MARK()\n    for a in b:\n        if a:\n            MARK()\n"
+                "            continue\n        c\n        MARK()"
+            ),
         ),
         (
             "def f():\n    while a:\n        for b in c:\n            continue\n        else:\n            continue",
             2,
-            "def f():\n    MARK()\n    while a:\n        for b in c:\n            continue\n"
-            "        else:\n            MARK()\n            continue\n        MARK()",
+            (
+                "def f():\n    MARK()\n    while a:\n        for b in c:\n            continue\n"
+                "        else:\n            MARK()\n            continue\n        MARK()"
+            ),
         ),
         (
             "def f():\n    try:\n        a\n    except E:\n        b",
@@ -90,7 +94,9 @@ def test_a_lambda_and_a_comprehension_are_wrapped():
 def test_what_is_spliced_in_stands_on_the_probed_line():
     tree = ast.parse("def f():\n    a = 1\n    b = 2")
     splice(tree.body[0], [Placement(3, Mark())])
-    assert {node.lineno for node in ast.walk(tree.body[0].body[1]) if hasattr(node, "lineno")} == {3}
+    assert {node.lineno for node in ast.walk(tree.body[0].body[1]) if hasattr(node, "lineno")} == {
+        3
+    }
 
 
 def test_the_node_of_a_code_object_is_found_and_two_are_none():
