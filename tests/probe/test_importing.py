@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 import threading
 import zipfile
@@ -179,3 +181,31 @@ def test_the_watch_stands_in_the_path_only_while_something_waits(stage):
     assert len(watches()) == 1
     stage.take_out(probe)
     assert watches() == []
+
+
+@pytest.mark.parametrize("closes_in", ["act()", "in_thread(act)"])
+def test_an_import_in_another_thread_leaves_no_trace_function_in_the_main_one(programs, closes_in):
+    """Before the main script has begun, the main thread is traced; also where there is no script."""
+    name = programs.write("x = 1\n")
+    script = f"""
+import sys, threading
+sys.path[:0] = [{str(programs.folder)!r}, {os.getcwd()!r}]
+from tests.probing import Stage
+stage = Stage()
+stage.add("{name}.py", 1, "1")
+stage.add("never_imported.py", 1, "1")
+def in_thread(act):
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+stage.apply()
+in_thread(lambda: __import__({name!r}))
+act = stage.close
+{closes_in}
+(lambda: None)()
+assert sys.gettrace() is None, sys.gettrace()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

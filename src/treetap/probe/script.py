@@ -28,12 +28,19 @@ class ScriptWatch:
     def __init__(self, on_code: Callable[[CodeType], None]) -> None:
         self._on_code = on_code
         self._is_watching = False
+        self._is_over = False
         # `sys.settrace` compares nothing; we do, so there must be one object.
         self._trace_once = self._trace
 
     def watch(self, locations: Iterable[Location]) -> None:
         """Wait for the script if any of these may be in it; none ends the wait."""
-        wants = not _has_begun() and any(True for _location in locations)
+        is_waiting = any(True for _location in locations)
+        if threading.current_thread() is not threading.main_thread():
+            # A thread can take off its own trace function alone: the main one will, at its next call.
+            self._is_over = not is_waiting
+            return
+        self._is_over = False
+        wants = is_waiting and not _has_begun()
         if wants and not self._is_watching and sys.gettrace() is None:
             self._is_watching = True
             sys.settrace(self._trace_once)
@@ -46,6 +53,9 @@ class ScriptWatch:
         self._is_watching = False
 
     def _trace(self, frame: FrameType, _event: str, _argument: Any) -> None:
+        if self._is_over:
+            self._stop()
+            return
         if frame.f_back is not None:
             return
         code = frame.f_code
@@ -59,10 +69,6 @@ class ScriptWatch:
 
 
 def _has_begun() -> bool:
-    """Whether the main script runs already, or we aren't in its thread."""
+    """Whether the main script runs already."""
     main = sys.modules.get("__main__")
-    return (
-        main is None
-        or "__file__" in vars(main)
-        or threading.current_thread() is not threading.main_thread()
-    )
+    return main is None or "__file__" in vars(main)
