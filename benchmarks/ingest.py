@@ -52,6 +52,8 @@ def send(endpoint: dict[str, object], seconds: float, rows_a_second: float) -> N
     """The synthetic node; prints what it sent."""
     me = NodeIdentity(name="synthetic", pid=os.getpid(), start_ns=time.time_ns())
     link = LinkConnection.open(endpoint, me)
+    encoder = codec.Encoder()
+    encoder.prefer_msgpack()
     began = time.perf_counter()
     sent = 0
     while (now := time.perf_counter()) < began + seconds:
@@ -60,7 +62,7 @@ def send(endpoint: dict[str, object], seconds: float, rows_a_second: float) -> N
             continue
         at_ns = time.time_ns()
         rows = [(at_ns + i, sent + i, i * 0.5, "an order") for i in range(BATCH_ROWS)]
-        link.send_frames(frame.pack(codec.encode(["batch", "p1", sent, rows])))
+        link.send_frames(frame.pack(encoder.encode(["batch", "p1", sent, rows])))
         sent += BATCH_ROWS
     print(json.dumps({"sent": sent, "began": began}))
     link.send({"type": "bye", "reason": "exit"})

@@ -16,6 +16,11 @@ from treetap.daemon.link_session import LinkLimits
 from treetap.errors import LinkError
 from treetap.wire import codec, frame
 
+#: As a node that has had the time to load msgspec.
+ENCODER = codec.Encoder()
+ENCODER.prefer_msgpack()
+
+
 
 class Peer:
     """A raw socket to the link."""
@@ -36,7 +41,7 @@ class Peer:
         self.sock.close()
 
     def send(self, message) -> None:
-        self.sock.sendall(frame.pack(codec.encode(message)))
+        self.sock.sendall(frame.pack(ENCODER.encode(message)))
 
     def receive(self):
         """The next message, or ``None`` at the end."""
@@ -89,12 +94,12 @@ def test_a_process_of_the_same_user_needs_no_token(running, unix):
 def test_a_frame_may_come_byte_by_byte_and_several_in_one(running):
     with Peer(running) as peer:
         peer.receive()
-        for byte in frame.pack(codec.encode(peer.hello())):
+        for byte in frame.pack(ENCODER.encode(peer.hello())):
             peer.sock.sendall(bytes([byte]))
         peer.receive()
         running.client.add_probe(location="a.py:1", expressions=["a"])
         batches = [["batch", "p1", i, [[1, i]]] for i in range(50)]
-        peer.sock.sendall(b"".join(frame.pack(codec.encode(each)) for each in batches))
+        peer.sock.sendall(b"".join(frame.pack(ENCODER.encode(each)) for each in batches))
         wait_until(lambda: running.daemon.ingest.rows == 50)
 
 
@@ -103,8 +108,8 @@ def test_what_follows_the_hello_at_once_is_not_lost(running):
     with Peer(running) as peer:
         peer.receive()
         peer.sock.sendall(
-            frame.pack(codec.encode(peer.hello()))
-            + frame.pack(codec.encode(["batch", "p1", 0, [[1, 5]]]))
+            frame.pack(ENCODER.encode(peer.hello()))
+            + frame.pack(ENCODER.encode(["batch", "p1", 0, [[1, 5]]]))
         )
         wait_until(lambda: running.daemon.ingest.rows == 1)
 

@@ -63,7 +63,7 @@ def test_messages_go_both_ways(daemon):
 def test_a_message_that_comes_in_pieces_is_put_together():
     ours, theirs = socket.socketpair()
     connection = LinkConnection(ours)
-    packed = frame.pack(codec.encode({"type": "sleep"})) + frame.pack(codec.encode([1, 2]))
+    packed = frame.pack(codec.encode_json({"type": "sleep"})) + frame.pack(codec.encode_json([1, 2]))
     for position in range(len(packed)):
         theirs.send(packed[position : position + 1])
         if position < len(packed) // 3:
@@ -173,10 +173,10 @@ def test_a_stranger_on_the_daemons_port_is_not_taken_for_the_daemon():
                 sock, _address = own.accept()
                 sock.settimeout(5)
                 challenge = {"type": "challenge", "nonce": "0" * 64, "auth": "none"}
-                sock.sendall(frame.pack(codec.encode(challenge)))
+                sock.sendall(frame.pack(codec.encode_json(challenge)))
                 sock.recv(65536)
                 sock.sendall(
-                    frame.pack(codec.encode({"type": "welcome", "revision": 1, "probes": []}))
+                    frame.pack(codec.encode_json({"type": "welcome", "revision": 1, "probes": []}))
                 )
                 sock.close()
 

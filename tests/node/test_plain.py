@@ -15,6 +15,13 @@ class Odd:
     pass
 
 
+def encode_both_ways(message):
+    encoder = codec.Encoder()
+    encoder.encode(message)
+    encoder.prefer_msgpack()
+    encoder.encode(message)
+
+
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary()
 )
@@ -27,7 +34,7 @@ VALUES = st.recursive(
 
 @given(st.lists(st.tuples(st.integers(0, 2**60), VALUES, VALUES), max_size=5))
 def test_whatever_was_captured_can_be_sent(rows):
-    codec.encode(plain.plain_rows(rows, 20))
+    encode_both_ways(plain.plain_rows(rows, 20))
     fit = plain.fit_rows(rows, 20)
     assert len(fit) == len(rows)
 
@@ -85,7 +92,7 @@ def test_an_int_that_python_refuses_to_write_out_is_not_captured(monkeypatch):
 def test_a_structure_without_end_is_cut():
     endless: list = []
     endless.append(endless)
-    codec.encode(plain.plain(endless))
+    encode_both_ways(plain.plain(endless))
 
 
 def test_rows_of_different_lengths_are_gone_through_one_by_one():

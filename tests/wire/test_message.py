@@ -34,7 +34,7 @@ PROBE = Probe(
 
 
 def over_the_wire(message: Any) -> Any:
-    return codec.decode(codec.encode(message))
+    return codec.decode(codec.encode_json(message))
 
 
 def test_a_probe_survives_the_wire_with_all_of_its_fields():

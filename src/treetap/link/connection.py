@@ -83,9 +83,9 @@ class LinkConnection:
         Raises:
             LinkError: The link is broken, or the daemon took nothing for too long; the
                 connection is of no more use (slug ``link-closed``).
-            TypeError, OverflowError, UnicodeEncodeError: Not plain data; nothing was sent.
+            TypeError, ValueError: Not plain data; nothing was sent.
         """
-        self.send_frames(frame.pack(codec.encode(message)))
+        self.send_frames(frame.pack(codec.encode_json(message)))
 
     def send_frames(self, frames: bytes) -> None:
         """Send frames that are packed already. Raises ``LinkError`` as ``send``."""

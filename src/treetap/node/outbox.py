@@ -24,6 +24,7 @@ class Outbox:
     """A queue of packed frames. One thread uses it."""
 
     def __init__(self) -> None:
+        self._encoder = codec.Encoder()
         self._frames: deque[bytes] = deque()
         self._sent_bytes = 0
         self.pending_bytes = 0
@@ -36,9 +37,13 @@ class Outbox:
         """Whether to leave the rest in the rings for now."""
         return self.pending_bytes >= FULL_BYTES
 
+    def quicken(self) -> None:
+        """Take the time to load the quicker encoding."""
+        self._encoder.prefer_msgpack()
+
     def add(self, message: Any) -> None:
         """Queue a message of plain data."""
-        self._append(frame.pack(codec.encode(message)))
+        self._append(frame.pack(self._encoder.encode(message)))
 
     def add_batch(self, batch: Batch, max_chars: int) -> None:
         """Queue a batch; whatever its rows hold, it goes."""
@@ -75,10 +80,10 @@ class Outbox:
 
     def _add_rows(self, probe_id: str, number: int, rows: list[Any], max_chars: int) -> None:
         try:
-            payload = codec.encode([BATCH, probe_id, number, rows])
+            payload = self._encoder.encode([BATCH, probe_id, number, rows])
         except Exception:  # noqa: BLE001 - whatever can't be encoded is made plain
             rows = plain.plain_rows(rows, max_chars)
-            payload = codec.encode([BATCH, probe_id, number, rows])
+            payload = self._encoder.encode([BATCH, probe_id, number, rows])
         if len(payload) <= MAX_MESSAGE_BYTES:
             self._append(frame.pack(payload))
         elif len(rows) > 1:
@@ -88,4 +93,4 @@ class Outbox:
         else:
             time_ns, *values = rows[0]
             row = [time_ns, *(not_captured(NotCaptured.SIZE) for _ in values)]
-            self._append(frame.pack(codec.encode([BATCH, probe_id, number, [row]])))
+            self._append(frame.pack(self._encoder.encode([BATCH, probe_id, number, [row]])))

@@ -10,13 +10,11 @@ from math import isfinite
 from typing import Any
 
 from treetap.model.captured import KIND, NotCaptured, not_captured
-from treetap.wire import codec
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 #: Beyond this Python refuses to write an integer out, for the time that it takes.
 _MAX_INT_BITS = 13_000
 _MAX_DEPTH = 20
-_PLAIN_TYPES = frozenset({int, bool, type(None)})
 
 Row = tuple[Any, ...]
 
@@ -62,8 +60,8 @@ def plain(value: Any, max_chars: int = 255, depth: int = 0) -> Any:
 
 def _is_fit(column: tuple[Any, ...], max_chars: int) -> bool:
     types = set(map(type, column))
-    if types <= _PLAIN_TYPES:
-        return True
+    if types <= {int, bool}:
+        return min(column) >= _INT_MIN and max(column) <= _INT_MAX
     if types == {str}:
         return max(map(len, column)) <= max_chars and _is_text_sound("".join(column))
     if float in types and types <= {float, int, bool}:
@@ -78,6 +76,8 @@ def _is_value_fit(value: Any, max_chars: int) -> bool:
     kind = type(value)
     if kind is str:
         return len(value) <= max_chars and _is_text_sound(value)
+    if kind is int:
+        return _INT_MIN <= value <= _INT_MAX
     return isfinite(value) if kind is float else True
 
 
@@ -89,8 +89,7 @@ def _is_sum_finite(column: tuple[Any, ...]) -> bool:
 
 
 def _is_text_sound(text: str) -> bool:
-    # MessagePack refuses a surrogate when it is encoded, so that checking here would be twice.
-    if codec.NAME == "msgpack" or text.isascii():
+    if text.isascii():
         return True
     try:
         text.encode()

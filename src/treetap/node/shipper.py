@@ -32,10 +32,13 @@ BUSY_INTERVAL_S = 0.005
 IDLE_INTERVAL_S = 0.1
 STATUS_INTERVAL_S = 1.0
 STALL_TIMEOUT_S = 5.0
+#: The first rows go out before the quicker encoding is loaded.
+QUICKEN_AFTER_S = 0.2
 MIN_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 
 _DEFAULT_MAX_CHARS = 255
+_NEVER_S = float("inf")
 #: As many rows in one batch mean that there may be more.
 _MANY_ROWS = 2048
 
@@ -83,6 +86,7 @@ class Shipper:
         self._next_attempt_s = 0.0
         self._next_tick_s = 0.0
         self._next_status_s = 0.0
+        self._quicken_s = time.monotonic() + QUICKEN_AFTER_S
         self._progress_s = 0.0
         self._is_status_due = True
 
@@ -208,6 +212,9 @@ class Shipper:
             self._is_status_due = False
             self._next_status_s = now_s + STATUS_INTERVAL_S
             self._report()
+        if now_s >= self._quicken_s and self._connection is not None:
+            self._quicken_s = _NEVER_S
+            self._outbox.quicken()
         return IDLE_INTERVAL_S if self._probe_set.is_idle else BUSY_INTERVAL_S
 
     def _report(self) -> None:
