@@ -1,8 +1,9 @@
 """The program of ``test_exploration``: a probe on every line of a module, then the module's own tests.
 
-    python explore.py MODULE TEST_MODULE [probes]
+    python explore.py MODULE TEST_MODULE traced|probed
 
-Prints one JSON object: what the tests came to, and, with ``probes``, what the probes saw.
+Prints one JSON object: what the tests came to, and which lines ran, as ``sys.settrace`` tells it
+(``traced``) or as the probes do (``probed``).
 """
 
 from __future__ import annotations
@@ -56,9 +57,33 @@ def run_tests(name: str) -> dict[str, Any]:
     }
 
 
+def run_traced(module: types.ModuleType, test_name: str) -> dict[str, Any]:
+    wanted = set(lines_of(module))
+    hit: set[int] = set()
+
+    def trace(frame: types.FrameType, event: str, _argument: object) -> Any:
+        if frame.f_code.co_filename != module.__file__:
+            return None
+        if event == "line":
+            hit.add(frame.f_lineno)
+        return trace
+
+    threading.settrace(trace)
+    sys.settrace(trace)
+    outcome = run_tests(test_name)
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    return {**outcome, "hit": sorted(hit & wanted)}
+
+
+def entries_of(module: types.ModuleType) -> list[int]:
+    """First lines of functions: a probe there is hit by the entry, of which no LINE event tells."""
+    return sorted({code.co_firstlineno for code in codes_of(module)})
+
+
 def run_probed(module: types.ModuleType, test_name: str) -> dict[str, Any]:
     from treetap.model.location import Location
-    from treetap.model.probe import Probe
+    from treetap.model.probe import Limits, Probe
     from treetap.probe.probeset import ProbeSet
 
     probes = [
@@ -66,6 +91,10 @@ def run_probed(module: types.ModuleType, test_name: str) -> dict[str, Any]:
             id=f"p{line}",
             location=Location(file=str(module.__file__), line=line),
             expressions=names,
+            # Some of these lines run a million times, on values with thousands of items.
+            mode="throttle",
+            rate=100,
+            limits=Limits(max_depth=2, max_items=10),
             budget_percent=0,
         )
         for line, names in lines_of(module).items()
@@ -96,10 +125,11 @@ def run_probed(module: types.ModuleType, test_name: str) -> dict[str, Any]:
     return {
         **outcome,
         "probes": len(probes),
+        "entries": entries_of(module),
         "states": sorted({status.state for status in statuses}),
         "errors": [status.error for status in statuses if status.error][:3],
         "faults": sum(status.skipped.get("fault", 0) for status in statuses),
-        "hit": sum(status.hits > 0 for status in statuses),
+        "hit": sorted(int(status.probe_id[1:]) for status in statuses if status.hits),
         "rows": rows,
         "left": [
             function.__qualname__
@@ -110,6 +140,5 @@ def run_probed(module: types.ModuleType, test_name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    explored = importlib.import_module(sys.argv[1])
-    probed = len(sys.argv) > 3
-    print(json.dumps(run_probed(explored, sys.argv[2]) if probed else run_tests(sys.argv[2])))
+    explore = run_probed if sys.argv[3] == "probed" else run_traced
+    print(json.dumps(explore(importlib.import_module(sys.argv[1]), sys.argv[2])))

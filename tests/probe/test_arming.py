@@ -48,6 +48,36 @@ def test_where_no_statement_can_stand_another_engine_does_and_says_why(programs,
     assert stage.status(other).engine == "injecting" or HAS_MONITORING
 
 
+NESTED = """
+    def f(a):
+        b = a  # outer
+        def inner():
+            return b  # inner
+        match a:
+            case 1:  # case
+                return inner()
+        return inner()
+"""
+
+
+def test_a_watched_function_is_seen_though_one_nested_in_it_is_injected(programs, stage):
+    # The inner one's stand-in is a constant of the outer one, which is then another code object.
+    module = programs.load(NESTED)
+    probes = {text: stage.add(module, f"# {text}", "a" if text != "inner" else "b")
+              for text in ("case", "outer", "inner")}  # fmt: skip
+    stage.apply()
+    assert [module.f(n) for n in (1, 2)] == [1, 2]
+    assert {text: stage.values(probe) for text, probe in probes.items()} == {
+        "case": [1, 2],
+        "outer": [1, 2],
+        "inner": [1, 2],
+    }
+    stage.take_out(probes["inner"])
+    module.f(3)
+    assert stage.values(probes["outer"])[-1] == 3
+    assert stage.values(probes["case"])[-1] == 3
+
+
 @pytest.mark.skipif(not HAS_MONITORING, reason="3.11 has no sys.monitoring")
 def test_the_tool_id_goes_when_the_last_that_needs_it_goes(programs, stage):
     module = programs.load(PROGRAM)

@@ -294,6 +294,7 @@ class Arming:
     ) -> list[CodeType]:
         is_main_way = HAS_MONITORING and id(original) in elsewhere
         versions = [original, *self.swapper.issued(original)]
+        current = self.swapper.current(original)
         always = (
             is_main_way or not root.is_function or (HAS_MONITORING and not MONITORING_SPOILS_CODE)
         )
@@ -303,6 +304,8 @@ class Arming:
             if is_made
             or id(code) in live
             or (always and code is original)
+            # With a nested function injected, a stand-in is what runs.
+            or (is_main_way and code is current)
             or id(code) in root.watched
         ]
 
