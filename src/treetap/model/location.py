@@ -12,13 +12,12 @@ and not ``/srv/myapp/shop.py``.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 from treetap.errors import LocationError
 
 _FORMS = 'Write file.py:42, file.py:"text on the line", or package.module:Class.method.'
-_QUALNAME = re.compile(r"[^\W\d]\w*(\.([^\W\d]\w*|<locals>|<lambda>))*\Z")
+_UNNAMED = ("<locals>", "<lambda>")
 
 
 class Location(NamedTuple):
@@ -77,7 +76,7 @@ def parse_location(text: str) -> Location:
                 f"{text!r} is not a location: lines count from 1.", _FORMS, slug="location-syntax"
             )
         return Location(file=place, line=int(rest))
-    if not _QUALNAME.match(rest):
+    if not all(name.isidentifier() or name in _UNNAMED for name in rest.split(".")):
         raise LocationError(
             f"{text!r} is not a location: {rest!r} is neither a line, a quoted text nor a name.",
             _FORMS,
@@ -93,9 +92,10 @@ def parse_location(text: str) -> Location:
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    quoted = re.match(r"""(.*?):(["'].*)\Z""", text, re.DOTALL)
-    if quoted:
-        return quoted[1], ":", quoted[2]
+    for quote in ":\"", ":'":
+        place, mark, rest = text.partition(quote)
+        if mark:
+            return place, ":", quote[1] + rest
     return text.rpartition(":")
 
 

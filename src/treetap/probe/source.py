@@ -119,14 +119,14 @@ def _candidates(code: CodeType, text: str) -> Iterator[Unit]:
 
 
 _BINDINGS = r"(?:from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n;#]*)|import[ \t]+([^\n;#]*))"
-_TOP_IMPORT = re.compile("^" + _BINDINGS, re.MULTILINE)
-_ANY_IMPORT = re.compile(r"^[ \t]*" + _BINDINGS, re.MULTILINE)
+_TOP_IMPORT = "^" + _BINDINGS
+_ANY_IMPORT = r"^[ \t]*" + _BINDINGS
 
 
-def _imports(text: str, pattern: re.Pattern[str]) -> frozenset[str]:
+def _imports(text: str, pattern: str) -> frozenset[str]:
     """The names that import statements bind, as far as a pattern can tell."""
     names = set()
-    for match in pattern.finditer(text):
+    for match in re.finditer(pattern, text, re.MULTILINE):
         for part in (match[1] or match[2] or "").strip("()").split(","):
             words = part.split("#")[0].split()
             if words:
