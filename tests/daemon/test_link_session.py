@@ -21,7 +21,6 @@ ENCODER = codec.Encoder()
 ENCODER.prefer_msgpack()
 
 
-
 class Peer:
     """A raw socket to the link."""
 

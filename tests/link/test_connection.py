@@ -63,7 +63,9 @@ def test_messages_go_both_ways(daemon):
 def test_a_message_that_comes_in_pieces_is_put_together():
     ours, theirs = socket.socketpair()
     connection = LinkConnection(ours)
-    packed = frame.pack(codec.encode_json({"type": "sleep"})) + frame.pack(codec.encode_json([1, 2]))
+    packed = frame.pack(codec.encode_json({"type": "sleep"})) + frame.pack(
+        codec.encode_json([1, 2])
+    )
     for position in range(len(packed)):
         theirs.send(packed[position : position + 1])
         if position < len(packed) // 3:

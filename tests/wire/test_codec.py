@@ -30,8 +30,12 @@ def test_what_is_encoded_comes_back(message: object):
 
 def test_msgspec_is_not_loaded_before_it_is_preferred():
     """It costs a wake 17 ms."""
-    program = "import sys, treetap.node.outbox, treetap.link.connection; print('msgspec' in sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program = (
+        "import sys, treetap.node.outbox, treetap.link.connection; print('msgspec' in sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert ran.stdout.strip() == "False"
 
 

@@ -92,7 +92,7 @@ def parse_location(text: str) -> Location:
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    for quote in ":\"", ":'":
+    for quote in ':"', ":'":
         place, mark, rest = text.partition(quote)
         if mark:
             return place, ":", quote[1] + rest

@@ -110,7 +110,9 @@ def find(
     for name, those in (every_function or {}).items():
         if means_file(location, name):
             functions += those
-    files |= {f.__code__.co_filename for f in functions if means_file(location, f.__code__.co_filename)}
+    files |= {
+        f.__code__.co_filename for f in functions if means_file(location, f.__code__.co_filename)
+    }
     running = _running_bodies(location)
     files |= {code.co_filename for code in running}
     if not files:
@@ -119,7 +121,11 @@ def find(
     text = read_source(filename, _globals_of(functions))
     line = location.line or _line_of_text(location, filename, text)
     roots = _roots(
-        [function.__code__ for function in functions if means_file(location, function.__code__.co_filename)],
+        [
+            function.__code__
+            for function in functions
+            if means_file(location, function.__code__.co_filename)
+        ],
         swapper,
     )
     # By identity: two runs of one module have equal code objects, and both are meant.
@@ -150,7 +156,10 @@ def find_in_code(
     roots = _functions_in(module_code)
     if location.qualname:
         sites = [
-            site for root in roots for site in _all_sites(root) if site.code.co_qualname == location.qualname
+            site
+            for root in roots
+            for site in _all_sites(root)
+            if site.code.co_qualname == location.qualname
         ]
         if not sites:
             names = [code.co_qualname for root in roots for code in walk_codes(root)]
@@ -173,9 +182,7 @@ def file_of(module: ModuleType) -> str:
     return name[:-1] if name.endswith(".pyc") else name
 
 
-def _find_function(
-    location: Location, swapper: Swapper, modules: Sequence[ModuleType]
-) -> Found:
+def _find_function(location: Location, swapper: Swapper, modules: Sequence[ModuleType]) -> Found:
     of_that_name = [module for module in modules if location.module in _names_of(module)]
     if not of_that_name:
         return Found(is_pending=True)
@@ -212,7 +219,11 @@ def _names_of(module: ModuleType) -> tuple[str, ...]:
         return (name,) if type(name) is str else ()
     spec = namespace.get("__spec__")
     asked_for = spec.name if type(spec) is ModuleSpec else ""
-    return (name, asked_for, file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"))
+    return (
+        name,
+        asked_for,
+        file_of(module).replace("\\", "/").rpartition("/")[2].removesuffix(".py"),
+    )
 
 
 def all_functions() -> FunctionsByFile:
@@ -257,15 +268,14 @@ def _roots(codes: Iterable[CodeType], swapper: Swapper) -> list[CodeType]:
     """The originals that are nested in no other one of them."""
     originals = {id(code): code for code in map(swapper.original, codes)}
     nested = {
-        id(inner)
-        for code in originals.values()
-        for inner in walk_codes(code)
-        if inner is not code
+        id(inner) for code in originals.values() for inner in walk_codes(code) if inner is not code
     }
     return [code for key, code in originals.items() if key not in nested]
 
 
-def _all_sites(root: CodeType, around: tuple[CodeType, ...] = (), *, is_function: bool = True) -> list[Site]:
+def _all_sites(
+    root: CodeType, around: tuple[CodeType, ...] = (), *, is_function: bool = True
+) -> list[Site]:
     """A site without a line for each code object of a root, outer ones first."""
     code = around[-1] if around else root
     sites = [Site(code, root, ENTRY, around[:-1], is_function)]
@@ -277,7 +287,9 @@ def _all_sites(root: CodeType, around: tuple[CodeType, ...] = (), *, is_function
 def _sites(roots: Sequence[CodeType], line: int, wanted_names: Iterable[str]) -> list[Site]:
     found: list[Site] = []
     for root in roots:
-        here = [site._replace(line=line) for site in _all_sites(root) if line in code_lines(site.code)]
+        here = [
+            site._replace(line=line) for site in _all_sites(root) if line in code_lines(site.code)
+        ]
         here = _without_comprehensions(here)
         if not here:
             here = [site for site in _all_sites(root) if _is_entry(site.code, line)][:1]
@@ -355,9 +367,7 @@ def _line_of_text(location: Location, filename: str, text: str | None) -> int:
             "Name the line by its number.",
             slug="location-no-source",
         )
-    lines = [
-        number for number, line in enumerate(text.splitlines(), 1) if location.text in line
-    ]
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if location.text in line]
     if len(lines) == 1:
         return lines[0]
     if not lines:
@@ -373,8 +383,12 @@ def _line_of_text(location: Location, filename: str, text: str | None) -> int:
     )
 
 
-def _no_code(filename: str, line: int, roots: Iterable[CodeType], text: str | None) -> LocationError:
-    lines = sorted({held for root in roots for code in walk_codes(root) for held in code_lines(code)})
+def _no_code(
+    filename: str, line: int, roots: Iterable[CodeType], text: str | None
+) -> LocationError:
+    lines = sorted(
+        {held for root in roots for code in walk_codes(root) for held in code_lines(code)}
+    )
     source = text.splitlines() if text is not None else []
     nearest = sorted(sorted(lines, key=lambda held: abs(held - line))[:_NEAREST])
     shown = ", ".join(
@@ -383,11 +397,17 @@ def _no_code(filename: str, line: int, roots: Iterable[CodeType], text: str | No
     )
     short = filename.replace("\\", "/").rpartition("/")[2]
     ran = ""
-    if 0 < line <= len(source) and source[line - 1].strip() and not source[line - 1].lstrip().startswith("#"):
+    if (
+        0 < line <= len(source)
+        and source[line - 1].strip()
+        and not source[line - 1].lstrip().startswith("#")
+    ):
         ran = "If it is a line of the module itself, it ran when the module was imported.\n"
     return LocationError(
         f"{short}:{line} holds no code that can run again, so a probe there would never fire.",
-        f"{ran}Nearest lines that do: {shown}." if shown else f"{ran}The file has no function that is loaded.",
+        f"{ran}Nearest lines that do: {shown}."
+        if shown
+        else f"{ran}The file has no function that is loaded.",
         slug="location-no-code",
     )
 
@@ -398,7 +418,9 @@ def _no_function(location: Location, qualnames: Iterable[str]) -> LocationError:
     near = difflib.get_close_matches(location.qualname, sorted(set(qualnames)), n=5, cutoff=0.4)
     return LocationError(
         f"{location}: the module has no function of that name.",
-        f"Nearest: {', '.join(near)}." if near else "It may have been made at run time; name its line instead.",
+        f"Nearest: {', '.join(near)}."
+        if near
+        else "It may have been made at run time; name its line instead.",
         slug="location-no-function",
     )
 

@@ -76,9 +76,7 @@ class Recorder:
         self.condition_tree = None
         self._condition = None
         if probe.condition:
-            self.condition_tree = check(
-                probe.condition, safety=probe.safety, redaction=redaction
-            )
+            self.condition_tree = check(probe.condition, safety=probe.safety, redaction=redaction)
             self._condition = compile_condition(
                 self.condition_tree, safety=probe.safety, allow_calls=probe.allow_calls
             )
