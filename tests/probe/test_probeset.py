@@ -554,3 +554,13 @@ def test_no_change_is_under_way_while_the_process_forks(stage):
     probe_set.release_after_fork()
     thread.join()
     assert done.is_set()
+
+
+def test_what_a_probe_has_recorded_is_drained_though_it_is_taken_out(programs, stage):
+    module = programs.load(LOOP)
+    probe = stage.put(module, "# here", "n")
+    module.run(3)
+    stage.take_out(probe)
+    module.run(3)
+    assert stage.values(probe) == [0, 1, 2]
+    assert stage.probe_set.drain() == []

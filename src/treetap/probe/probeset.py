@@ -62,10 +62,11 @@ class ProbeSet:
         self._redaction = redaction or Redaction()
         self._arming = Arming(engines)
         self._probes: dict[str, ArmedProbe] = {}
+        #: Probes that were taken out, until their last rows are.
+        self._leaving: list[ArmedProbe] = []
         self._busy_threads: set[int] = set()
         self._imports = ImportWatch(self._on_import)
         self._script = ScriptWatch(self._on_script)
-        self._run_paths = RunPathWatch(self._on_import)
         self._run_paths = RunPathWatch(self._on_import)
         self._look_again_at: list[tuple[float, ArmedProbe]] = []
         self._budget_at_s = 0.0
@@ -89,6 +90,8 @@ class ProbeSet:
                 if wanted.get(probe_id) != armed.probe:
                     touched |= self._retire(armed)
                     del self._probes[probe_id]
+                    # What it has recorded is still to be taken.
+                    self._leaving.append(armed)
             for probe in wanted.values():
                 if probe.id not in self._probes:
                     touched |= self._arm(probe)
@@ -102,12 +105,16 @@ class ProbeSet:
 
     def drain(self) -> list[Batch]:
         """Take the rows that were recorded since the last call, up to 4096 a probe."""
+        leaving = self._leaving
         batches = []
-        for armed in list(self._probes.values()):
+        for armed in [*leaving, *self._probes.values()]:
             if armed.recorder is not None:
                 first, rows = armed.recorder.ring.drain(_MAX_ROWS)
                 if rows:
                     batches.append(Batch(armed.probe.id, first, rows))
+        for armed in leaving[:]:
+            if armed.recorder is None or not armed.recorder.ring.rows:
+                leaving.remove(armed)
         return batches
 
     def tick(self) -> bool:
@@ -151,6 +158,7 @@ class ProbeSet:
         """After a fork, in the child: what is armed stays armed, and the rings are empty."""
         self._lock = RLock()
         self._is_held = False
+        self._leaving.clear()
         self._busy_threads.clear()
         for armed in self._probes.values():
             if armed.recorder is not None:
@@ -163,6 +171,7 @@ class ProbeSet:
                 self._retire(armed)
             self._arming.close()
             self._probes.clear()
+            self._leaving.clear()
             self._look_again_at.clear()
             self._imports.watch(())
             self._script.watch(())
