@@ -26,11 +26,18 @@ from treetap.expression.redaction import Redaction
 from treetap.model.captured import KIND, NotCaptured, not_captured, render
 from treetap.model.probe import Limits
 from treetap.probe.capture import MAX_NODES, capture, capture_named, is_secret, snapshot
-from treetap.wire.codec import decode, encode
+from treetap.wire.codec import Encoder, decode
 
 LIMITS = Limits()
 REDACTION = Redaction()
 HIDDEN = not_captured(NotCaptured.REDACTED)
+
+
+def encode(form):
+    """As a node sends it."""
+    encoder = Encoder()
+    encoder.prefer_msgpack()
+    return encoder.encode(form)
 
 
 def take(value, limits=LIMITS, **kwargs):
