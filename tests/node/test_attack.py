@@ -108,7 +108,7 @@ def test_an_empty_token_opens_nothing(make_node):
 @needs_root
 def test_another_user_who_closes_at_once_is_not_taken_for_root(node, daemon):
     """The kernel shows the owner of a closed socket as user 0, and this process is user 0."""
-    node.daemon_url = daemon.url
+    node.life.daemon_url = daemon.url
     port = port_of(node)
     request = b"POST /treetap/wake HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
 

@@ -65,11 +65,12 @@ def test_a_child_does_not_fight_for_the_roots_port(monkeypatch):
     assert begin().status()["control_port"] > 1
 
 
-def test_in_an_awake_tree_the_probes_are_there_at_once_and_nobody_is_waited_for(home):
+def test_in_an_awake_tree_the_process_is_soon_awake_and_waits_for_nobody(home):
     write_standing(home)
     node = begin()
-    assert node.state == "awake"
-    assert [probe.id for probe in node._probe_set.wanted] == ["p1"]
+    assert node.state == "waking"
+    wait_until(lambda: node.state == "awake")
+    assert [probe.id for probe in node.life.probe_set.wanted] == ["p1"]
 
 
 def test_the_daemon_is_reached_by_the_link_that_is_written_there(home, tmp_path):
@@ -78,7 +79,7 @@ def test_the_daemon_is_reached_by_the_link_that_is_written_there(home, tmp_path)
         node = begin()
         wait_until(lambda: node.status()["link"] == "connected")
         assert daemon.requests == []
-        node._probe_set.hit("p1", 1, 2)
+        node.life.probe_set.hit("p1", 1, 2)
         wait_until(daemon.rows)
         daemon.cut_links()
         wait_until(lambda: len(daemon.links) == 2)
@@ -99,7 +100,9 @@ def test_only_the_probes_for_this_node_are_armed(home):
         }.items()
     ]  # fmt: skip
     write_standing(home, probes=fields)
-    assert {probe.id for probe in begin()._probe_set.wanted} == {"all", "tree", "pid"}
+    node = begin()
+    wait_until(lambda: node.state == "awake")
+    assert {probe.id for probe in node.life.probe_set.wanted} == {"all", "tree", "pid"}
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_a_failed_wake_goes_back_and_raises_with_its_cause(make_node):
         node.wake()
     assert isinstance(caught.value.__cause__, LinkError)
     assert node.state == "sleeping"
-    node.warm_up()
+    node.life.warm_up()
     with pytest.raises(DaemonError):
         node.wake()
     assert node.state == "warm"

@@ -17,7 +17,7 @@ def test_what_can_be_read_is_wanted_and_the_rest_is_a_fault():
 
 def test_the_real_engine_is_made_with_the_nodes_redaction(make_node):
     node = make_node(factory=None, redact=["colour"])
-    node.warm_up()
-    engine = node._probe_set
+    node.life.warm_up()
+    engine = node.life.probe_set
     assert engine._redaction.hides("colour")
     assert engine.is_idle

@@ -224,7 +224,7 @@ def test_an_awake_parent_has_awake_children_with_a_link_of_their_own(run, tmp_pa
     with FakeDaemon(tmp_path, probes=[probe_to_dict(PROBE)]) as daemon:
         code = f"""
             {textwrap.indent(AWAKE, " " * 12).strip()}
-            engine = node._probe_set
+            engine = node.life.probe_set
             engine.hit("p1", 0, os.getpid())
 
             def child():
@@ -236,7 +236,7 @@ def test_an_awake_parent_has_awake_children_with_a_link_of_their_own(run, tmp_pa
 
             fork(child)
             fork(child)
-            node._probe_set.hit("p1", 2, os.getpid())
+            node.life.probe_set.hit("p1", 2, os.getpid())
             assert engine.children_started == 0
             until(lambda: node.status()["link"] == "connected")
             node.shutdown()
@@ -260,7 +260,7 @@ def test_a_child_that_multiprocessing_forks_ships_its_last_rows(run, tmp_path):
             {textwrap.indent(AWAKE, " " * 12).strip()}
 
             def work():
-                node._probe_set.hit("p1", 7, os.getpid())
+                node.life.probe_set.hit("p1", 7, os.getpid())
 
             context = multiprocessing.get_context("fork")
             children = [context.Process(target=work) for _ in range(4)]
@@ -280,8 +280,8 @@ def test_the_last_rows_of_a_program_are_shipped_as_it_ends(run, tmp_path):
         code = f"""
             import atexit
             {textwrap.indent(AWAKE, " " * 12).strip()}
-            node._probe_set.hit("p1", 1, "main")
-            atexit.register(node._probe_set.hit, "p1", 2, "exit")
+            node.life.probe_set.hit("p1", 1, "main")
+            atexit.register(node.life.probe_set.hit, "p1", 2, "exit")
             """
         run(code, URL=daemon.url, PYTHONPATH=os.getcwd())
         assert daemon.rows() == [[1, "main"], [2, "exit"]]
@@ -300,13 +300,13 @@ def test_a_daemon_that_reads_nothing_delays_the_end_by_half_a_second_at_most(run
             import atexit, socket
             from treetap.link.connection import LinkConnection
             ours, theirs = socket.socketpair()
-            shipper = node._awake._shipper
+            shipper = node.life.awake._shipper
             until(lambda: shipper.statuses)
             shipper.pause()
             shipper._connection, keep = LinkConnection(ours), shipper._connection
             shipper.resume()
             for number in range(200_000):
-                node._probe_set.hit("p1", number, "text")
+                node.life.probe_set.hit("p1", number, "text")
             begin = time.monotonic()
             atexit.unregister(print)
             import treetap.node.ending as ending

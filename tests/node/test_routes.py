@@ -26,7 +26,7 @@ def test_status_is_the_nodes_status(call, node):
 def test_detrix_status_has_detrix_names_and_no_others(call, node):
     code, status = call("GET", "/detrix/status")
     assert (code, tuple(status)) == (200, DETRIX_STATUS)
-    node.warm_up()
+    node.life.warm_up()
     assert call("GET", "/detrix/status")[1]["state"] == "sleeping"
     assert call("GET", "/treetap/status")[1]["state"] == "warm"
 

@@ -174,7 +174,7 @@ def test_a_daemon_that_reads_nothing_neither_stops_the_clock_nor_fills_memory(
         with FakeDaemon(tmp_path, probes=[probe_to_dict(PROBE)]) as daemon:
             node = make_node(daemon_url=daemon.url, factory=lambda _node: engine)
             node.wake()
-            sent = node._awake._shipper
+            sent = node.life.awake._shipper
             # A socket whose other end nobody reads takes the place of the link.
             ours, theirs = socket.socketpair()
             from treetap.link.connection import LinkConnection

@@ -9,6 +9,7 @@ from __future__ import annotations
 from treetap.config.settings import UNSET, resolve
 from treetap.errors import ConfigError, StateError
 from treetap.model.node import AWAKE, SLEEPING, WAKING
+from treetap.node import standing
 from treetap.node.core import Node
 
 TYPE_CHECKING = False
@@ -145,5 +146,5 @@ def _replace_startup_node(settings: Any) -> None:
     shutdown()
     node.open()
     slot.fill(node)
-    if was_awake:
+    if was_awake and not standing.join(node):
         node.wake_soon()

@@ -10,21 +10,15 @@ from __future__ import annotations
 import os
 
 from treetap.config.settings import resolve
-from treetap.node import identity, registry
+from treetap.node import identity, registry, standing
 from treetap.node.api import slot
 from treetap.node.core import Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from treetap.model.node import NodeIdentity
-    from treetap.model.probe import Probe
     from treetap.node.engine import ProbeSetLike
-
-#: A file of this size takes 20 ms to read; the daemon writes some 300 bytes a probe.
-_MAX_STANDING_BYTES = 2 * 1024 * 1024
 
 
 def begin(probe_set_factory: Callable[[Node], ProbeSetLike] | None = None) -> Node | None:
@@ -43,7 +37,7 @@ def begin(probe_set_factory: Callable[[Node], ProbeSetLike] | None = None) -> No
     node.open()
     slot.fill(node, is_from_startup=True)
     try:
-        _join_standing(node)
+        standing.join(node)
     except Exception as exc:  # noqa: BLE001 - the process lives on, asleep
         node.faults.add("joining the tree", exc)
     return node
@@ -53,50 +47,3 @@ def _parent(home: str) -> str:
     """The parent's id; that of the program before, if this process replaced itself by exec."""
     parent = identity.sound_id(os.environ.get(identity.PARENT_VARIABLE, ""))
     return registry.parent_of(home, parent) if parent == identity.own_id() else parent
-
-
-def _join_standing(node: Node) -> None:
-    content = _read_standing(f"{node.settings.run_dir}/standing.json")
-    # Most trees sleep: don't import json for them.
-    if node.identity.tree.encode() not in content:
-        return
-    import json
-
-    standing = json.loads(content)
-    if node.identity.tree not in standing.get("awake_trees", ()):
-        return
-    link = standing.get("link")
-    node.adopt(
-        _probes_for(node, standing.get("probes", ())),
-        link if isinstance(link, dict) else {},
-        str(standing.get("url", "")),
-    )
-
-
-def _probes_for(node: Node, fields: Any) -> list[Probe]:
-    from treetap.node.engine import readable_probes
-
-    who: NodeIdentity = node.identity
-    return [
-        probe
-        for probe in readable_probes(fields, node.faults.add)
-        if probe.target.matches(tree=who.tree, name=who.name, pid=who.pid)
-    ]
-
-
-def _read_standing(path: str) -> bytes:
-    """What the daemon wrote; empty if there is nothing that we may believe.
-
-    Its probes may evaluate expressions, so it must be ours and no one else's to write.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return b""
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-            return b""
-        if status.st_size > _MAX_STANDING_BYTES:
-            return b""
-        return file.read()

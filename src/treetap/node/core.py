@@ -1,10 +1,6 @@
 """The node: its state, its control plane, its entry in the registry.
 
-Everything here runs in a sleeping process and is light; what an awake node has beside it is in
-``waking``, loaded by the first wake.
-
-State is read without a lock. One transition runs at a time: ``_turn`` is held across a whole wake,
-I/O included, because waiting for it is what the others shall do. ``status()`` never takes it.
+Everything here runs in a sleeping process and is light. ``life`` has the transitions.
 """
 
 from __future__ import annotations
@@ -12,11 +8,10 @@ from __future__ import annotations
 import _thread
 import os
 
-from treetap.config import checks
-from treetap.errors import DaemonError, DebuggerError, StateError
-from treetap.model.node import AWAKE, SLEEPING, WAKING, WARM, next_state
+from treetap.errors import DebuggerError
 from treetap.node import control, ending, forking, identity, launch, registry
 from treetap.node.fault import FaultRecord
+from treetap.node.life import Life
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +20,7 @@ if TYPE_CHECKING:
 
     from treetap.config.settings import Settings
     from treetap.model.node import NodeIdentity
-    from treetap.model.probe import Probe
     from treetap.node.engine import ProbeSetLike
-    from treetap.node.waking import Awake
-
-#: How long ``shutdown`` waits for a wake that somebody else has under way.
-_SHUTDOWN_PATIENCE_S = 0.5
 
 
 class Node:
@@ -46,7 +36,7 @@ class Node:
         settings: As given.
         identity: Who this process is.
         faults: What went wrong in our own threads.
-        daemon_url: The daemon of the last wake, or the configured one.
+        life: Its transitions, and what it holds while it is awake.
         request_timeout_s: For one request to the control plane; read when that is opened.
     """
 
@@ -67,33 +57,32 @@ class Node:
         self.settings = settings
         self.identity: NodeIdentity = identity.own_identity(settings.name, parent=parent)
         self.faults = FaultRecord()
-        self.daemon_url: str = settings.daemon_url
         self.request_timeout_s = control.REQUEST_TIMEOUT_S
-        self._probe_set_factory = probe_set_factory
+        self.life = Life(self, probe_set_factory)
         self._warnings: list[str] = []
-        self._state = SLEEPING
-        self._turn = _thread.allocate_lock()
         self._is_closed = False
         self._control: control.ControlPlane | None = None
         self._entry = ""
         self._exported = launch.Export()
-        self._probe_set: ProbeSetLike | None = None
-        self._awake: Awake | None = None
-        self._cancel_wake: Callable[[], None] | None = None
 
     # What the outside sees.
 
     @property
     def state(self) -> str:
         """One of ``model.node.STATES``."""
-        return self._state
+        return self.life.state
+
+    @property
+    def daemon_url(self) -> str:
+        """The daemon of the last wake, or the configured one."""
+        return self.life.daemon_url
 
     def status(self) -> dict[str, Any]:
         """What the node knows of itself; returns at once, whatever else is going on."""
-        awake = self._awake
+        awake = self.life.awake
         plane = self._control
         return {
-            "state": self._state,
+            "state": self.life.state,
             "name": self.identity.name,
             "control_host": self.settings.control_host,
             "control_port": plane.bound_port if plane is not None else 0,
@@ -157,62 +146,17 @@ class Node:
         if self.settings.follow_children:
             self._exported.put(self.identity, self.settings.home)
         if self.settings.start_state == "warm":
-            self.warm_up()
+            self.life.warm_up()
         elif self.settings.start_state == "awake":
             self.wake_soon()
 
-    def warm_up(self) -> None:
-        """Load the engine, so that the next wake is quick."""
-        with self._turn:
-            state = next_state(self._state, "warm-up")
-            self._probe_set = self._make_probe_set()
-            self._state = state
-
     def wake(self, daemon_url: str | None = None, *, may_use_token: bool = True) -> dict[str, Any]:
-        """Connect to the daemon and arm its probes.
+        """See ``Life.wake``."""
+        return self.life.wake(daemon_url, may_use_token=may_use_token)
 
-        Args:
-            daemon_url: Instead of the configured one; kept for later wakes.
-            may_use_token: Prove to ``daemon_url`` that we hold the token; to the configured
-                daemon we always may.
-
-        Raises:
-            DaemonError: It can't be reached, or isn't a treetap daemon.
-            LinkError: It refused.
-            StateError: The node was shut down meanwhile.
-        """
-        url = self._checked_url(daemon_url)
-        with self._turn:
-            self._check_open()
-            if self._state == AWAKE:
-                return self._outcome("already_awake")
-            origin = self._state
-            self._state = next_state(origin, "wake")
-            is_woken = False
-            try:
-                is_ours = may_use_token or url == self.settings.daemon_url
-                self._begin_awake(url, self.token() if is_ours else "")
-                is_woken = True
-            finally:
-                if not is_woken:
-                    self._undo_awake()
-                    self._state = next_state(WAKING, f"failed-from-{origin}")
-            self.daemon_url = url
-            self._state = next_state(WAKING, "woken")
-            return self._outcome("awake")
-
-    def sleep(self, *, reason: str = "sleep") -> dict[str, Any]:
-        """Disarm everything and leave the daemon; idempotent. Waits for a wake under way.
-
-        Args:
-            reason: What the daemon is told: ``sleep`` or ``exit``.
-        """
-        with self._turn:
-            if self._state == SLEEPING:
-                return {"status": "already_sleeping"}
-            self._end_awake(reason)
-            self._state = next_state(self._state, "sleep")
-            return {"status": "sleeping"}
+    def sleep(self) -> dict[str, Any]:
+        """See ``Life.sleep``."""
+        return self.life.sleep()
 
     def shutdown(self) -> None:
         """Sleep, close the control plane, leave the registry; idempotent.
@@ -222,17 +166,7 @@ class Node:
         if self._is_closed:
             return
         self._is_closed = True
-        cancel = self._cancel_wake
-        if cancel is not None:
-            cancel()
-        # A wake that doesn't end in time undoes itself when it does: it sees `_is_closed`.
-        if self._turn.acquire(timeout=_SHUTDOWN_PATIENCE_S):
-            try:
-                if self._state in (AWAKE, WARM):
-                    self._end_awake("exit")
-                    self._state = next_state(self._state, "sleep")
-            finally:
-                self._turn.release()
+        self.life.end()
         forking.forget(self)
         ending.forget(self)
         self._exported.take_back()
@@ -241,32 +175,10 @@ class Node:
         if self._control is not None:
             self._control.stop()
 
-    def adopt(self, probes: list[Probe], link: dict[str, Any], daemon_url: str) -> None:
-        """Become awake with these probes at once, and reach the daemon later.
-
-        For a process whose tree is awake when it starts: it must have the probes before user
-        code runs, and must wait for nobody.
-        """
-        with self._turn:
-            origin = self._state
-            self._state = next_state(origin, "wake")
-            is_woken = False
-            try:
-                self.daemon_url = daemon_url or self.daemon_url
-                self._adopt_awake(probes, link)
-                is_woken = True
-            finally:
-                if not is_woken:
-                    self._undo_awake()
-                    self._state = next_state(WAKING, f"failed-from-{origin}")
-            self._state = next_state(WAKING, "woken")
-
     def finish(self, timeout_s: float) -> None:
         """Ship what is left as the process ends, and leave the registry; never raises."""
         try:
-            awake = self._awake
-            if awake is not None:
-                awake.stop("exit", timeout_s)
+            self.life.finish(timeout_s)
             if self._entry:
                 registry.remove_node(self._entry)
         except Exception as exc:  # noqa: BLE001 - the program's end isn't ours to spoil
@@ -275,38 +187,26 @@ class Node:
     @property
     def thread_count(self) -> int:
         """How many threads of this process are this node's."""
-        plane, awake = self._control, self._awake
-        count = plane.thread_count if plane is not None else 0
-        return count + (awake.thread_count if awake is not None else 0)
+        plane = self._control
+        return self.life.thread_count + (plane.thread_count if plane is not None else 0)
 
     def pause(self) -> None:
         """End our threads for the moment of a fork; nothing is lost, nobody is refused."""
         if self._control is not None:
             self._control.pause()
-        if self._awake is not None:
-            self._awake.pause()
+        if self.life.awake is not None:
+            self.life.awake.pause()
 
     def resume(self) -> None:
         """The opposite of ``pause``."""
         if self._control is not None:
             self._control.resume()
-        if self._awake is not None:
-            self._awake.resume()
-
-    def hold_for_fork(self) -> None:
-        """Have the engine finish what it does; the fork happens in another thread."""
-        if self._probe_set is not None:
-            self._probe_set.hold_for_fork()
-
-    def release_after_fork(self) -> None:
-        """The opposite of ``hold_for_fork``, in the parent."""
-        if self._probe_set is not None:
-            self._probe_set.release_after_fork()
+        if self.life.awake is not None:
+            self.life.awake.resume()
 
     def start_over_in_child(self) -> None:
         """After a fork: become the child's node. ``forking`` has the table of what is kept."""
         parent = self.identity.id
-        was_awake = self._state == AWAKE
         if self._control is not None:
             self._control.abandon_in_child()
         self.identity = identity.own_identity(
@@ -314,18 +214,13 @@ class Node:
         )
         self.faults = FaultRecord()
         self._entry = ""
-        self._turn = _thread.allocate_lock()
-        self._cancel_wake = None
-        if self._state == WAKING:
-            self._state = SLEEPING  # the thread that was waking us isn't here
         if self._is_closed:
             return
         self._open_control_plane(0)
         if self.settings.follow_children:
             self._exported.put(self.identity, self.settings.home)
         ending.follow_in_child(self)
-        if was_awake and self._awake is not None:
-            self._awake.start_over_in_child()
+        self.life.start_over_in_child()
 
     # Inside.
 
@@ -353,86 +248,6 @@ class Node:
         from treetap.node import routes  # not before somebody asks something
 
         routes.serve(self, connection)
-
-    def _checked_url(self, given: str | None) -> str:
-        try:
-            return str(checks.url(given)) if given else self.daemon_url
-        except (ValueError, TypeError) as exc:
-            raise DaemonError(
-                f"{given!r} is no daemon's URL: {exc}.",
-                "Expected format: http://host:port",
-                slug="daemon-url",
-            ) from exc
-
-    def _make_probe_set(self) -> ProbeSetLike:
-        from treetap.node import engine
-
-        make = self._probe_set_factory or engine.make_probe_set
-        return make(self)
-
-    def _begin_awake(self, url: str, token: str) -> None:
-        from treetap.node import waking
-
-        way = waking.Way(url, token)
-        attempt = waking.Attempt(self, way)
-        self._cancel_wake = attempt.cancel
-        try:
-            # Asked after the line above: `shutdown` does the same two things the other way round.
-            self._check_open()
-            connection = attempt.connect()
-            self._start_awake(connection, way)
-        finally:
-            self._cancel_wake = None
-
-    def _start_awake(self, connection: Any, way: Any) -> None:
-        from treetap.node import waking
-
-        try:
-            self._check_open()
-            if self._probe_set is None:
-                self._probe_set = self._make_probe_set()
-        except BaseException:
-            connection.close()
-            raise
-        self._awake = waking.Awake(self, self._probe_set, way, connection)
-        self._awake.start()
-
-    def _adopt_awake(self, probes: list[Probe], link: dict[str, Any]) -> None:
-        from treetap.node import waking
-
-        self._probe_set = self._make_probe_set()
-        way = waking.Way(self.daemon_url, self.token(), link)
-        self._awake = waking.Awake(self, self._probe_set, way, None)
-        self._awake.start(probes)
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise StateError(
-                "The node was shut down.",
-                "Call treetap.init() to have a new one.",
-                slug="state-closed",
-            )
-
-    def _undo_awake(self) -> None:
-        """After a failed wake: end what has begun. An engine that was only loaded stays so."""
-        if self._awake is not None:
-            self._end_awake("sleep")
-
-    def _end_awake(self, reason: str) -> None:
-        awake, self._awake = self._awake, None
-        probe_set, self._probe_set = self._probe_set, None
-        if awake is not None:
-            awake.stop(reason, self.settings.unregister_timeout)
-        if probe_set is not None:
-            probe_set.close()
-
-    def _outcome(self, status: str) -> dict[str, Any]:
-        return {
-            "status": status,
-            "debug_port": 0,
-            "connection_id": self.identity.id,
-            "daemon_url": self.daemon_url,
-        }
 
     def wake_soon(self) -> None:
         """Wake in a thread of its own; a failure goes to ``faults``."""

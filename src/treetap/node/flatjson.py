@@ -1,4 +1,4 @@
-"""Writes a flat JSON object without ``json``, which would cost a sleeping process 7 ms."""
+"""JSON without ``json``, which would cost a process that starts, or sleeps, 8 ms of import."""
 
 from __future__ import annotations
 
@@ -18,6 +18,35 @@ def dumps(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(int(value))
+
+
+def loads(text: str) -> Any:
+    """What compact JSON says: by the scanner in C that ``json`` itself is made of.
+
+    Raises:
+        ValueError: It is no JSON, or something follows it.
+    """
+    import _json
+
+    try:
+        scan: Any = _json.make_scanner
+        value, end = scan(_Scanning)(text, 0)
+    except (StopIteration, SystemError, RecursionError) as exc:
+        raise ValueError("this is no JSON") from exc
+    if text[end:].strip():
+        raise ValueError("something follows the JSON")
+    return value
+
+
+class _Scanning:
+    """What the scanner wants to know; as ``json.loads`` has it."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
 
 
 def _escaped(char: str) -> str:

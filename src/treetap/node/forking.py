@@ -14,6 +14,7 @@ environment            changed    what the child starts has the child as its par
 locks                  made anew  a thread of the parent that isn't here may hold them
 faults                 dropped    they are the parent's
 a wake under way       dropped    its thread isn't here: the child sleeps
+an adoption under way  done       before the fork, so that the child has the probes too
 armed probes           kept       so that no line goes unseen (``ProbeSet.start_over_in_child``)
 rows in the rings      dropped    they are the parent's, who ships them; numbers start from 0
 link, shipper          made anew  the parent's socket is closed here, not shut down
@@ -49,9 +50,10 @@ class _Hook:
 
     def run_before(self) -> None:
         forkwarning.forget()
+        self._each(self.nodes, lambda node: node.life.settle())
         self._pause_where_alone()
         # Not before the pause: a shipper that is to be joined may need the engine to end.
-        self._each(self.nodes, lambda node: node.hold_for_fork())
+        self._each(self.nodes, lambda node: node.life.hold_for_fork())
 
     def _pause_where_alone(self) -> None:
         own = sum(node.thread_count for node in self.nodes)
@@ -64,7 +66,7 @@ class _Hook:
             time.sleep(0.000_05)
 
     def run_in_parent(self) -> None:
-        self._each(self.nodes, lambda node: node.release_after_fork())
+        self._each(self.nodes, lambda node: node.life.release_after_fork())
         paused, self._paused = self._paused, []
         if paused and FORK_WARNS_AFTER_HOOKS:
             forkwarning.leave_one_out()

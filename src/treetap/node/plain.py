@@ -61,7 +61,7 @@ def plain(value: Any, max_chars: int = 255, depth: int = 0) -> Any:
 def _is_fit(column: tuple[Any, ...], max_chars: int) -> bool:
     types = set(map(type, column))
     if types <= {int, bool}:
-        return min(column) >= _INT_MIN and max(column) <= _INT_MAX
+        return bool(min(column) >= _INT_MIN and max(column) <= _INT_MAX)
     if types == {str}:
         return max(map(len, column)) <= max_chars and _is_text_sound("".join(column))
     if float in types and types <= {float, int, bool}:
@@ -77,13 +77,13 @@ def _is_value_fit(value: Any, max_chars: int) -> bool:
     if kind is str:
         return len(value) <= max_chars and _is_text_sound(value)
     if kind is int:
-        return _INT_MIN <= value <= _INT_MAX
-    return isfinite(value) if kind is float else True
+        return bool(_INT_MIN <= value <= _INT_MAX)
+    return kind is not float or bool(isfinite(value))
 
 
 def _is_sum_finite(column: tuple[Any, ...]) -> bool:
     try:
-        return isfinite(sum(column))
+        return bool(isfinite(sum(column)))
     except OverflowError:
         return False
 
