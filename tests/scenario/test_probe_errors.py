@@ -110,3 +110,33 @@ def test_a_node_that_nobody_has_can_not_be_woken(running: Machine):
     done = running.treetap("wake", "nobody")
     assert done.returncode == 4
     assert "main.py" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["probe", "add", "first/shop.py:2", "price", "--sample", "0"],
+        ["probe", "add", "first/shop.py:2", "price", "--every", "0"],
+        ["probe", "add", "first/shop.py:2", "price", "--sample", "2", "--first"],
+        ["probe", "add", "first/shop.py:2", "price", "--for", "soon"],
+        ["probe", "add", "first/shop.py:2"],
+        ["probe", "remove"],
+        ["events", "--where", "nonsense"],
+        ["events", "--since", "tomorrow"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_line_that_makes_no_sense_is_one_line_and_code_2(running: Machine, arguments):
+    running.done("daemon", "start")
+    done = running.treetap(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["tail", "--probe"], ["events", "--probe"], ["probe", "show"]])
+def test_a_probe_that_is_not_there_is_said_and_waited_for_by_nobody(running: Machine, command):
+    running.done("daemon", "start")
+    done = running.treetap(*command, "nobodys")
+    assert done.returncode in (0, 4) if command[0] == "events" else done.returncode == 4
+    assert done.stderr.count("\n") == 1

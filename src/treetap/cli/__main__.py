@@ -64,7 +64,8 @@ def _complain_of_usage(error: BaseException) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{message}\n")
     else:
-        sys.stderr.write(f"{path}: {message} Try: {path} --help\n")
+        stop = "" if message.endswith((".", "?", "!")) else "."
+        sys.stderr.write(f"{path}: {message}{stop} Try: {path} --help\n")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ MEANINGS: dict[int, str] = {
 }
 
 #: Slugs of what the user wrote wrongly: a usage error, whoever noticed it.
-_USAGE_SLUGS = {"usage", "location-syntax", "probe-invalid"}
+_USAGE_SLUGS = {"usage", "where-syntax", "location-syntax", "probe-invalid"}
 _USAGE_PREFIXES = ("expression", "config", "request")
 
 

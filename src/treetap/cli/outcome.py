@@ -68,8 +68,7 @@ def show(probe: Mapping[str, Any], found: list[Result]) -> None:
     from rich.text import Text
 
     out = screen.console()
-    takes = ", ".join(probe["expressions"]) or "a snapshot"
-    out.print(Text(screen.plain(f"{title(probe)} takes {takes}"), style="bold"))
+    out.print(Text(screen.plain(f"{title(probe)} takes {takes(probe)}"), style="bold"))
     if not found:
         out.print("  no live node yet: it is armed in the ones that wake from now on")
     for result in found:
@@ -79,6 +78,11 @@ def show(probe: Mapping[str, Any], found: list[Result]) -> None:
         out.print(line)
         for detail in result.lines:
             out.print(Text(f"    {screen.plain(detail)}"))
+
+
+def takes(probe: Mapping[str, Any]) -> str:
+    """What it takes at each hit."""
+    return ", ".join([*probe["expressions"], *(["a snapshot"] if probe.get("snapshot") else [])])
 
 
 def title(probe: Mapping[str, Any]) -> str:

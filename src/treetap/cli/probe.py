@@ -128,11 +128,10 @@ def _fetched(ask: Any) -> Any:
 
 def _list_row(probe: Mapping[str, Any]) -> tuple[Any, ...]:
     named = f"{probe['id']} {probe['name']}" if probe.get("name") else probe["id"]
-    takes = [*probe["expressions"], *(["a snapshot"] if probe.get("snapshot") else [])]
     return (
         named,
         probe["location"],
-        ", ".join(takes),
+        outcome.takes(probe),
         _states(probe),
         str(probe.get("hits", 0)),
         str(probe.get("recorded", 0)),
@@ -198,11 +197,10 @@ def ends_text(probe: Mapping[str, Any]) -> str:
 
 
 def _facts(probe: Mapping[str, Any]) -> list[tuple[str, str]]:
-    takes = [*probe["expressions"], *(["a snapshot"] if probe.get("snapshot") else [])]
     rate = f" {probe['rate']:g}" if probe.get("rate") else ""
     target = {key: value for key, value in (probe.get("target") or {}).items() if value}
     facts = [
-        ("takes", ", ".join(takes)),
+        ("takes", outcome.takes(probe)),
         ("if", probe.get("condition") or ""),
         ("mode", f"{probe.get('mode', 'stream')}{rate}"),
         ("max hits", str(probe.get("max_hits") or "")),

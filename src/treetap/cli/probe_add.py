@@ -45,7 +45,10 @@ def _mode(
         chosen.append(("throttle", throttle))
     if len(chosen) > 1:
         raise spec.UsageError("Give only one of --sample, --every, --first and --throttle.")
-    return chosen[0] if chosen else ("stream", 0)
+    mode, rate = chosen[0] if chosen else ("stream", 0)
+    if mode in ("sample_interval", "throttle") and rate <= 0:
+        raise spec.UsageError("--every and --throttle take more than 0.")
+    return mode, rate
 
 
 def add(

@@ -19,7 +19,7 @@ Expressions = Annotated[
 Condition = Annotated[
     str, typer.Option("--if", metavar="EXPR", help="Record only when it is true.")
 ]
-Sample = Annotated[int | None, typer.Option(metavar="N", help="Every Nth hit.")]
+Sample = Annotated[int | None, typer.Option(metavar="N", min=1, help="Every Nth hit.")]
 Every = Annotated[
     str | None, typer.Option(metavar="DURATION", help="One hit in this time, e.g. 5s.")
 ]

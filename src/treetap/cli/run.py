@@ -131,10 +131,16 @@ def tree_environment(settings: Settings, name: str) -> dict[str, str]:
 def register(settings: Settings, tree: str, probes: list[tuple[str, list[str]]]) -> None:
     """Tell a daemon of the tree's probes, and that it is awake, before it exists."""
     client = session.started_daemon(settings)
+    added: list[str] = []
     try:
         for location, expressions in probes:
-            client.add_probe(location=location, expressions=expressions, target={"tree": tree})
+            asked = {"location": location, "expressions": expressions, "target": {"tree": tree}}
+            added.append(client.add_probe(**asked)["id"])
         client.set_tree(tree, awake=True)
+    except TreetapError:
+        for probe in added:  # they are for a tree that won't be
+            client.remove_probe(probe)
+        raise
     finally:
         client.close()
 

@@ -120,6 +120,8 @@ class Follower:
             for event in client.stream(**self._filters, on_listening=catch_up):
                 self._show_new(event)
         except DaemonError as exc:
+            if not exc.slug.startswith("daemon"):
+                raise  # it is there, and refuses
             reason = exc.what
         finally:
             client.close()
