@@ -120,19 +120,7 @@ def find(
     filename = _only(location, files)
     text = read_source(filename, _globals_of(functions))
     line = location.line or _line_of_text(location, filename, text)
-    roots = _roots(
-        [
-            function.__code__
-            for function in functions
-            if means_file(location, function.__code__.co_filename)
-        ],
-        swapper,
-    )
-    # By identity: two runs of one module have equal code objects, and both are meant.
-    known = {id(root) for root in roots}
-    # A running body makes functions of what stands in for its constants by now (`Arming._refresh`).
-    made = [swapper.original(code) for body in running for code in _functions_in(body)]
-    roots += [code for code in made if id(code) not in known]
+    roots = _roots_in(location, functions, running, swapper)
     sites = _sites(roots, line, wanted_names) or _body_sites(running, line)
     if not sites and every_function is None:
         return find(
@@ -262,6 +250,29 @@ def _running_bodies(location: Location) -> list[CodeType]:
                 found[id(code)] = code
             frame = frame.f_back  # type: ignore[assignment]
     return list(found.values())
+
+
+def _roots_in(
+    location: Location,
+    functions: Sequence[FunctionType],
+    running: Sequence[CodeType],
+    swapper: Swapper,
+) -> list[CodeType]:
+    """The roots of the functions that are meant, and of those that running bodies will make."""
+    roots = _roots(
+        [
+            function.__code__
+            for function in functions
+            if means_file(location, function.__code__.co_filename)
+        ],
+        swapper,
+    )
+    # By identity: two runs of one module have equal code objects, and both are meant.
+    known = {id(root) for root in roots}
+    # A running body makes functions of what stands in for its constants by now (`Arming._refresh`).
+    made = [swapper.original(code) for body in running for code in _functions_in(body)]
+    roots += [code for code in made if id(code) not in known]
+    return roots
 
 
 def _roots(codes: Iterable[CodeType], swapper: Swapper) -> list[CodeType]:
