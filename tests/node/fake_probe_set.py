@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from treetap.model.status import Batch, ProbeState, ProbeStatus
@@ -50,6 +51,9 @@ class FakeProbeSet:
         self.ticks += 1
         was_changed, self._is_changed = self._is_changed, False
         return was_changed
+
+    def unseen(self):
+        return contextlib.nullcontext()
 
     def hold_for_fork(self) -> None:
         self.is_held = True

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 import threading
@@ -564,3 +565,15 @@ def test_what_a_probe_has_recorded_is_drained_though_it_is_taken_out(programs, s
     module.run(3)
     assert stage.values(probe) == [0, 1, 2]
     assert stage.probe_set.drain() == []
+
+
+def test_what_treetap_does_itself_is_counted_and_not_recorded(stage):
+    """Its threads use the library that somebody observes: a nonce of a handshake is nobody's value."""
+    probe = stage.put(json.decoder, ":JSONDecoder.decode", "s")
+    for _ in range(10):
+        with stage.probe_set.unseen():
+            json.loads('"ours"')
+        json.loads('"theirs"')
+        stage.probe_set.tick()
+    assert stage.values(probe) == ['"theirs"'] * 10
+    assert stage.status(probe).skipped == {"reentry": 10}

@@ -247,7 +247,12 @@ class Node:
     def _serve(self, connection: control.Connection) -> None:
         from treetap.node import routes  # not before somebody asks something
 
-        routes.serve(self, connection)
+        probe_set = self.life.probe_set
+        if probe_set is None:
+            routes.serve(self, connection)
+        else:
+            with probe_set.unseen():
+                routes.serve(self, connection)
 
     def wake_soon(self) -> None:
         """Wake in a thread of its own; a failure goes to ``faults``."""

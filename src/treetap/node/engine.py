@@ -10,6 +10,7 @@ from treetap.wire.message import probe_from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from treetap.model.probe import Probe
     from treetap.model.status import Batch, ProbeStatus
@@ -30,6 +31,9 @@ class ProbeSetLike(Protocol):
 
     def tick(self) -> bool:
         """Do what is due; whether a status changed."""
+
+    def unseen(self) -> AbstractContextManager[None]:
+        """Within it the calling thread is ours, and what it does is not recorded."""
 
     def hold_for_fork(self) -> None:
         """Begin no change until the fork is over."""

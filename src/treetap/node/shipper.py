@@ -21,6 +21,7 @@ from treetap.wire.message import status_to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from treetap.link.connection import LinkConnection
     from treetap.model.probe import Probe
@@ -164,11 +165,12 @@ class Shipper:
 
     def _run(self) -> None:
         try:
-            self._reach_out()
-            while not self._stop_reason and not self._is_paused:
-                self._go_round()
-            if self._stop_reason:
-                self._say_goodbye()
+            with self._probe_set.unseen():
+                self._reach_out()
+                while not self._stop_reason and not self._is_paused:
+                    self._go_round()
+                if self._stop_reason:
+                    self._say_goodbye()
         except BaseException as exc:  # noqa: BLE001 - it must not be printed in somebody's program
             self._on_fault("the shipper", exc)
             self._close()
@@ -292,7 +294,9 @@ class Shipper:
     def _reach_out(self) -> None:
         is_due = time.monotonic() >= self._next_attempt_s
         if self._connection is None and self._connector is None and is_due:
-            self._connector = _Connector(self._make_attempt(), self._bell.ring)
+            self._connector = _Connector(
+                self._make_attempt(), self._bell.ring, self._probe_set.unseen
+            )
             self._connector.start()
 
     def _say_goodbye(self) -> None:
@@ -351,8 +355,14 @@ class Shipper:
 class _Connector:
     """A thread that tries once to reach the daemon."""
 
-    def __init__(self, attempt: Attempt, ring: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        ring: Callable[[], None],
+        unseen: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._attempt = attempt
+        self._unseen = unseen
         self._ring = ring
         # Protects the handing over: either the shipper has the connection, or we close it.
         self._lock = _thread.allocate_lock()
@@ -383,7 +393,8 @@ class _Connector:
     def _run(self) -> None:
         connection = None
         try:
-            connection = self._attempt.connect()
+            with self._unseen():
+                connection = self._attempt.connect()
         except Exception as exc:  # noqa: BLE001 - the shipper tells of it
             self.fault = exc
         with self._lock:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.errors import TreetapError
 from treetap.interpreter import HAS_MONITORING, MONITORING_SPOILS_CODE
-from treetap.probe.code import nested_codes, walk_codes
+from treetap.probe.code import is_of_standard_library, nested_codes, walk_codes
 from treetap.probe.frames import live_codes
 from treetap.probe.injecting import InjectingEngine
 from treetap.probe.monitoring import MonitoringEngine, reader, restored
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
 
     from treetap.probe.armed import ArmedProbe
+    from treetap.probe.fastpath import FastPath
     from treetap.probe.lookup import Site
     from treetap.probe.monitoring import Hit
     from treetap.probe.recorder import Recorder
@@ -351,8 +352,9 @@ class Arming:
         assert recorder is not None
         if armed.is_throttled:
             return recorder.hit_throttled
-        if armed.fast is not None:
-            return reader(recorder, code, armed.fast)
+        fast = _hot_form(code, armed)
+        if fast is not None:
+            return reader(recorder, code, fast)
         return recorder.hit_in
 
     @staticmethod
@@ -366,4 +368,14 @@ class Arming:
             name for code in site.around for name in (*code.co_varnames, *code.co_cellvars)
         } - own
         readable = frozenset(name for name in recorder.names if name not in hidden)
-        return Snippet(recorder, readable, armed.fast, is_throttled=armed.is_throttled)
+        fast = _hot_form(site.code, armed)
+        return Snippet(recorder, readable, fast, is_throttled=armed.is_throttled)
+
+
+def _hot_form(code: CodeType, armed: ArmedProbe) -> FastPath | None:
+    """What was learned of the probe, where it may be used.
+
+    The hot code doesn't ask who runs it. Our own threads call functions of the standard library,
+    and aren't to be recorded; so there the recorder keeps asking.
+    """
+    return None if is_of_standard_library(code) else armed.fast

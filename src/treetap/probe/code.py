@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from opcode import opmap
 from types import CodeType
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ _PROLOGUE = frozenset(
     opmap[name]
     for name in ("RESUME", "MAKE_CELL", "COPY_FREE_VARS", "RETURN_GENERATOR", "POP_TOP", "CACHE")
 )
+#: Where the standard library's sources are.
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
@@ -37,6 +40,14 @@ def code_lines(code: CodeType) -> frozenset[int]:
         if line is not None and end > prologue_ends and start < end:
             lines.add(line)
     return frozenset(lines)
+
+
+def is_of_standard_library(code: CodeType) -> bool:
+    """Whether treetap itself may call this code: its threads use the standard library."""
+    filename = code.co_filename
+    return filename.startswith("<frozen") or (
+        filename.startswith(_LIBRARY) and "site-packages" not in filename
+    )
 
 
 def _prologue_bytes(code: CodeType) -> int:

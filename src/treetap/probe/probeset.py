@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from threading import RLock
+from contextlib import contextmanager
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING
 
 from treetap.errors import TreetapError
@@ -24,7 +25,7 @@ from treetap.probe.runpath import RunPathWatch
 from treetap.probe.script import ScriptWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import CodeType
 
     from treetap.model.probe import Probe
@@ -143,6 +144,18 @@ class ProbeSet:
             if ended:
                 self._watch_imports()
             return ended or bool(touched)
+
+    @contextmanager
+    def unseen(self) -> Iterator[None]:
+        """Within it the calling thread is treetap's: what it does is counted, and never recorded."""
+        thread = get_ident()
+        is_first = thread not in self._busy_threads
+        self._busy_threads.add(thread)
+        try:
+            yield
+        finally:
+            if is_first:
+                self._busy_threads.discard(thread)
 
     def hold_for_fork(self) -> None:
         """Have no change under way while the process forks, for the child would have half of it."""
