@@ -1,0 +1,51 @@
+"""Wakes and sleeps many times; prints what there is of threads, descriptors and memory, as JSON.
+
+``python -m tests.node.cycles DAEMON_URL``. A process of its own: a change of probes asks the collector
+about every object, and a test run has a million of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+
+import treetap
+
+
+def count(folder):
+    return len(os.listdir(f"/proc/self/{folder}"))
+
+
+def resident_kib():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def cycle(times, threads):
+    for _ in range(times):
+        assert treetap.wake()["status"] == "awake"
+        assert treetap.sleep()["status"] == "sleeping"
+    # The kernel counts a thread for some microseconds after its end.
+    deadline_s = time.monotonic() + 10
+    while count("task") > threads and time.monotonic() < deadline_s:
+        time.sleep(0.001)
+    gc.collect()
+    return {"threads": count("task"), "descriptors": count("fd"), "kib": resident_kib()}
+
+
+def main(daemon_url):
+    treetap.init(name="cycles", daemon_url=daemon_url)
+    threads = count("task")
+    cycle(100, threads)
+    before = cycle(100, threads)
+    after = cycle(800, threads)
+    faults = treetap.status()["faults"]
+    treetap.shutdown()
+    print(json.dumps({"before": before, "after": after, "faults": faults}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
