@@ -51,6 +51,7 @@ def measure(setting: Setting) -> list[Claim]:
             "DD_CRASHTRACKING_ENABLED": "false",
             "DD_DYNAMIC_INSTRUMENTATION_UPLOAD_INTERVAL_SECONDS": "0.02",
             "DD_SERVICE": "shop",
+            "PYTHONPYCACHEPREFIX": None,
         }
         with Worker(
             f"benchmarks.claims.{GROUP}",

@@ -28,7 +28,7 @@ LOOP = 5000
 
 def measure(setting: Setting) -> list[Claim]:
     # Its importer warns of frozen modules on standard error; it can't set breakpoints in those.
-    variables = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    variables = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONPYCACHEPREFIX": None}
     with Worker(
         f"benchmarks.claims.{GROUP}", str(setting.directory), variables=variables, core=1
     ) as worker:

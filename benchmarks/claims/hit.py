@@ -247,13 +247,14 @@ class Target:
             probe_at(shop, BESIDE_TEXT, ("order.total",)),
         ]
         measured: dict[str, list[Timing]] = {}
-        for _ in range(rounds):
-            for state in ("free", "armed"):
+        for number in range(2 * rounds):
+            # Each goes first as often as the other.
+            for state in ("free", "armed") if number % 2 else ("armed", "free"):
                 probes = ProbeSet()
                 if state == "armed":
                     probes.apply(wanted)
                     warm_up(probes, [shop])
-                for name, timings in interleave(contenders, rounds=1, chunks=9, calls=4).items():
+                for name, timings in interleave(contenders, rounds=1, chunks=15, calls=3).items():
                     measured.setdefault(f"{name} {state}", []).extend(timings)
                 probes.close()
         return measured
