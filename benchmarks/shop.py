@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 EXPRESSIONS = ("order.total", "qty", "len(items)")
-#: Never true for the order that the benchmarks use.
+#: Never true for the order that the benchmarks use: of an attribute, and of a local.
 FALSE_CONDITION = "order.total < 0"
+FALSE_LOCAL_CONDITION = "qty < 0"
 #: Text of the line that a probe sits on, and of the one before the loop of ``beside``.
 PROBED_TEXT = "tax = (subtotal - discount) * 0.2"
 BESIDE_TEXT = "total = order.total"
@@ -78,6 +79,7 @@ def serve(order, qty, items, stop):
 HAND = {
     "bare": "",
     "append": "    rows.append((time_ns(), order.total, qty, len(items)))\n",
+    "if": "    if order.total < 0:\n        rows.append(time_ns())\n",
     "logging": '    log.info("order %s %s %s", order.total, qty, len(items))\n',
 }
 

@@ -19,6 +19,7 @@ from benchmarks.shop import (
     BESIDE_TEXT,
     EXPRESSIONS,
     FALSE_CONDITION,
+    FALSE_LOCAL_CONDITION,
     HAND,
     PROBED_TEXT,
     Shop,
@@ -73,10 +74,17 @@ def measure(setting: Setting) -> list[Claim]:
         ),
         Claim(
             GROUP,
-            f"treetap, condition false ({engines['conditional']})",
+            f"treetap, condition {FALSE_LOCAL_CONDITION} false ({engines['local-conditional']})",
+            added(measured, "local-conditional", "bare"),
+            at_most=30,
+        ),
+        Claim(
+            GROUP,
+            f"treetap, condition {FALSE_CONDITION} false ({engines['conditional']})",
             added(measured, "conditional", "bare"),
             at_most=30,
         ),
+        Claim(GROUP, f"if {FALSE_CONDITION}: by hand", added(measured, "if", "bare")),
     ]
     claims += [
         Claim(
@@ -189,14 +197,19 @@ class Target:
 
     def compare(self, rounds: int) -> dict[str, Any]:
         shops = {"probed": self.probed}
-        for name in ("conditional", "trusted", "trusted-conditional"):
+        conditions = {
+            "conditional": FALSE_CONDITION,
+            "local-conditional": FALSE_LOCAL_CONDITION,
+            "trusted-conditional": FALSE_CONDITION,
+        }
+        for name in (*conditions, "trusted"):
             shops[name] = open_shop(self.directory)
         wanted = [
             probe_at(
                 shop,
                 PROBED_TEXT,
                 EXPRESSIONS,
-                FALSE_CONDITION if name.endswith("conditional") else "",
+                conditions.get(name, ""),
                 "trusted" if name.startswith("trusted") else "strict",
             )
             for name, shop in shops.items()
@@ -214,6 +227,7 @@ class Target:
             self.contender("bare", self.bare),
             self.contender("same", open_shop(self.directory)),
             self.contender("append", open_shop(self.directory, HAND["append"])),
+            self.contender("if", open_shop(self.directory, HAND["if"])),
         ]
         contenders += [self.contender(name, shop, probes) for name, shop in shops.items()]
         measured = interleave(contenders, rounds=rounds)
