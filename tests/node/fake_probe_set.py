@@ -66,6 +66,9 @@ class FakeProbeSet:
         self.children_started += 1
         self._rows, self._numbers = {}, {}
 
+    def disarm(self) -> None:
+        self.is_disarmed = True
+
     def close(self) -> None:
         self.wanted = ()
         self._rows = {}

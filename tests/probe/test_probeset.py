@@ -577,3 +577,16 @@ def test_what_treetap_does_itself_is_counted_and_not_recorded(stage):
         stage.probe_set.tick()
     assert stage.values(probe) == ['"theirs"'] * 10
     assert stage.status(probe).skipped == {"reentry": 10}
+
+
+def test_what_was_recorded_is_drained_after_everything_is_disarmed(programs, stage):
+    module = programs.load(LOOP)
+    code = module.step.__code__
+    probe = stage.put(module, "# here", "n")
+    assert module.step.__code__ is not code
+    module.run(3)
+    stage.probe_set.disarm()
+    assert module.step.__code__ is code
+    module.run(3)
+    assert stage.values(probe) == [0, 1, 2]
+    assert stage.status(probe).recorded == 3

@@ -44,6 +44,9 @@ class ProbeSetLike(Protocol):
     def start_over_in_child(self) -> None:
         """After a fork: empty rings, zero counters, armed probes kept."""
 
+    def disarm(self) -> None:
+        """Take everything out of the program; rows can still be drained."""
+
     def close(self) -> None:
         """Disarm everything, leave no trace."""
 

@@ -301,6 +301,9 @@ class Shipper:
 
     def _say_goodbye(self) -> None:
         try:
+            if self._stop_reason == "sleep":
+                # Hits between here and the end of the engine would be in no row and in no count.
+                self._probe_set.disarm()
             self._take_rows()
             connection = self._last_connection()
             if connection is None:

@@ -35,11 +35,13 @@ class ImportWatch:
     def watch(self, locations: Iterable[Location]) -> None:
         """Wait for exactly these; none takes the finder out."""
         self._locations = tuple(locations)
-        is_in = self in sys.meta_path
+        is_in = any(finder is self for finder in sys.meta_path)
         if self._locations and not is_in:
-            sys.meta_path.insert(0, self)
+            sys.meta_path = [self, *sys.meta_path]
         elif not self._locations and is_in:
-            sys.meta_path.remove(self)
+            # A new list: an import in another thread may be going through the old one, and would
+            # pass over the finder behind us.
+            sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -177,6 +177,20 @@ class ProbeSet:
             if armed.recorder is not None:
                 armed.recorder.start_over()
 
+    def disarm(self) -> None:
+        """Take everything out of the program; what was recorded can still be drained.
+
+        The step before ``close``: between a last ``drain`` and that, hits would be lost uncounted.
+        """
+        with self._lock:
+            touched: set[int] = set()
+            for armed in self._probes.values():
+                touched |= self._retire(armed)
+            self._arming.rebuild(touched)
+            self._look_again_at.clear()
+            for watch in (self._imports, self._script, self._run_paths):
+                watch.watch(())
+
     def close(self) -> None:
         """Disarm everything: original code objects, no tool id, no import hook."""
         with self._lock:
