@@ -155,6 +155,7 @@ class ArmedProbe:
             why = f"throttled: over its budget of {self.probe.budget_percent:g} % of a core"
         if recorder is None:
             return ProbeStatus(self.probe.id, self.state, why=why, error=self.error)
+        recorded = recorder.ring.appended
         skipped = {
             reason: counter.value for reason, counter in recorder.skipped.items() if counter.value
         }
@@ -166,8 +167,9 @@ class ArmedProbe:
             sites=tuple(dict.fromkeys(str(site) for site in self.sites)),
             differs=self.differs,
             error=self.error,
-            hits=recorder.hits,
-            recorded=recorder.ring.appended,
+            # Summed here: asked for once more, the counters would have gone on meanwhile.
+            hits=recorded + sum(skipped.values()),
+            recorded=recorded,
             skipped=skipped,
             lost=recorder.ring.lost,
         )
