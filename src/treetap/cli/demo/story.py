@@ -124,7 +124,7 @@ def _act_pending(stage: Stage) -> None:
 
 
 def _act_sleep(stage: Stage, threads_before: int) -> list[str]:
-    _say("treetap sleep:")
+    _say("Asleep again:")
     stage.client.set_tree(stage.node.identity.tree, awake=False)
     failure = live.sleep(stage.settings, stage.node)
     if failure:
