@@ -9,6 +9,7 @@ from treetap.errors import ExpressionError
 from treetap.expression.redaction import Redaction
 from treetap.model.location import Location
 from treetap.model.probe import Probe
+from treetap.probe.fastpath import Learner
 from treetap.probe.recorder import Recorder
 
 
@@ -188,3 +189,27 @@ def test_mutable_values_are_taken_as_they_were():
     growing.append(2)
     ((form,),) = values(recorder)
     assert form["items"] == [1]
+
+
+class _CtrlCAfterAdding(set):
+    """Where the interpreter looks for signals: right after a call."""
+
+    def add(self, item):
+        super().add(item)
+        raise KeyboardInterrupt
+
+
+def test_a_ctrl_c_at_the_beginning_of_a_hit_does_not_end_the_recording_of_its_thread():
+    busy = _CtrlCAfterAdding()
+    with pytest.raises(KeyboardInterrupt):
+        make(busy=busy).hit(1)
+    assert not busy
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["f(*items).total", "(x := 3).real", "(lambda: a)().total", "{**a}['b']", "[*a][0]"],
+)
+def test_types_are_learned_though_a_part_is_trusted_with_more_than_strict_knows(expression):
+    recorder = make(expression, safety="trusted")
+    assert Learner(recorder).plan() is None

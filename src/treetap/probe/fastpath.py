@@ -76,9 +76,14 @@ class Learner:
         for tree in trees:
             for node in ast.walk(tree):
                 if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-                    self._parts.setdefault(
-                        _key(node), compile_reader(node, safety="strict", allow_calls=False)
-                    )
+                    self._add(node)
+
+    def _add(self, part: ast.expr) -> None:
+        nodes = (node for node in ast.walk(part) if isinstance(node, ast.expr))
+        # A trusted part may hold what strict has no reader for, and no plan reads.
+        if all(type(node) in _PLANS for node in nodes):
+            read = compile_reader(part, safety="strict", allow_calls=False)
+            self._parts.setdefault(_key(part), read)
 
     def watch(self) -> None:
         """Have the next hits watched."""
