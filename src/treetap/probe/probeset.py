@@ -150,8 +150,9 @@ class ProbeSet:
         """Within it the calling thread is treetap's: what it does is counted, and never recorded."""
         thread = get_ident()
         is_first = thread not in self._busy_threads
-        self._busy_threads.add(thread)
         try:
+            # Within the `try`: a ctrl-c lands right after a call, and must not leave us busy for ever.
+            self._busy_threads.add(thread)
             yield
         finally:
             if is_first:

@@ -119,8 +119,9 @@ class Recorder:
             self.skipped[SkipReason.REENTRY].add()
             return
         started_ns = perf_counter_ns()
-        self._busy_threads.add(thread)
         try:
+            # Within the `try`: a ctrl-c lands right after a call, and must not leave us busy for ever.
+            self._busy_threads.add(thread)
             self._record(lookup, frame)
         except Exception:
             self.skipped[SkipReason.FAULT].add()
