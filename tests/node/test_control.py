@@ -181,6 +181,31 @@ def test_a_paused_plane_refuses_nobody(planes):
     assert ask(plane) == b"hello"
 
 
+def test_a_plane_that_is_too_slow_to_pause_goes_on(planes, monkeypatch):
+    plane = planes.open()
+    begun, may_go_on = threading.Event(), threading.Event()
+    begin = plane._begin
+
+    def slow(sock):
+        begun.set()
+        may_go_on.wait(20)
+        begin(sock)
+
+    monkeypatch.setattr(plane, "_begin", slow)
+    with connect(plane) as sock:
+        assert begun.wait(10)
+        plane.pause()
+        resuming = threading.Thread(target=plane.resume, daemon=True)
+        resuming.start()
+        resuming.join(10)
+        is_resumed = not resuming.is_alive()
+        may_go_on.set()
+        assert is_resumed
+        sock.sendall(b"later")
+        assert sock.recv(10) == b"later"
+    assert ask(plane) == b"hello"
+
+
 def test_without_descriptors_the_plane_survives(planes):
     import resource
 

@@ -11,7 +11,9 @@ import textwrap
 import pytest
 
 from tests.link.fake_daemon import FakeDaemon
+from tests.node.fake_probe_set import FakeProbeSet
 from treetap.model.location import Location
+from treetap.model.node import WAKING
 from treetap.model.probe import Probe
 from treetap.wire.message import probe_to_dict
 
@@ -315,3 +317,35 @@ def test_a_daemon_that_reads_nothing_delays_the_end_by_half_a_second_at_most(run
             keep.close(); theirs.close()
             """
         assert run(code, options=(), URL=daemon.url, PYTHONPATH=os.getcwd()) == "True"
+
+
+def test_a_child_of_a_warm_node_can_wake(run, tmp_path):
+    code = """
+        import threading
+        treetap.init(name="a", start_state="warm", daemon_url=os.environ["URL"])
+
+        def wake():
+            treetap.wake()
+            # Its lock was taken for the fork, by the thread that is this one here.
+            until(lambda: treetap.status()["probes"])
+            free = []
+            asking = threading.Thread(
+                target=lambda: free.append(slot.node.life.probe_set.statuses()), daemon=True
+            )
+            asking.start()
+            asking.join(5)
+            print(len(free))
+
+        fork(wake)
+    """
+    with FakeDaemon(tmp_path) as daemon:
+        daemon.probes = [probe_to_dict(PROBE)]
+        assert run(code, URL=daemon.url) == "1"
+
+
+def test_a_child_whose_parent_was_waking_has_nothing_armed(make_node):
+    engine = FakeProbeSet()
+    node = make_node(factory=lambda _node: engine, start_state="warm")
+    node.life.state = WAKING
+    node.life.start_over_in_child()
+    assert (node.state, node.life.probe_set, engine.is_closed) == ("sleeping", None, True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 
 import pytest
@@ -222,3 +223,26 @@ def test_a_paused_shipper_loses_nothing(shipping, daemon, engine):
 
 def test_backing_off_is_spread(monkeypatch):
     assert 1 <= shipper._spread(1) <= 1.2
+
+
+def test_a_shipper_that_is_too_busy_to_pause_goes_on(shipping, daemon, engine):
+    begun, may_go_on = threading.Event(), threading.Event()
+    tick = engine.tick
+
+    def busy():
+        begun.set()
+        may_go_on.wait(20)
+        return tick()
+
+    engine.tick = busy
+    assert begun.wait(10)
+    shipping.pause()  # it waits for a second, and no longer
+    resuming = threading.Thread(target=shipping.resume, daemon=True)
+    resuming.start()
+    resuming.join(10)
+    is_resumed = not resuming.is_alive()
+    engine.tick = tick
+    may_go_on.set()
+    assert is_resumed
+    engine.hit("p1", 1, 2)
+    wait_until(daemon.rows)

@@ -93,6 +93,9 @@ class ControlPlane:
     def start(self) -> None:
         """Begin to accept. Raises ``RuntimeError`` where no thread can be started."""
         self._accepting.acquire()
+        self._begin_accepting()
+
+    def _begin_accepting(self) -> None:
         try:
             _thread.start_new_thread(self._accept_forever, ())
         except RuntimeError:
@@ -127,7 +130,9 @@ class ControlPlane:
         """The opposite of ``pause``."""
         if self._is_paused and not self._is_closing:
             self._is_paused = False
-            self.start()
+            # A thread that was too slow to end goes on: `_accept_forever` looks again as it ends.
+            if self._accepting.acquire(blocking=False):
+                self._begin_accepting()
 
     @property
     def thread_count(self) -> int:
@@ -154,6 +159,13 @@ class ControlPlane:
         return is_gone
 
     def _accept_forever(self) -> None:
+        while self._accept():
+            # `resume` may have come since we saw the pause, and have found us alive.
+            if self._is_paused or not self._accepting.acquire(blocking=False):
+                return
+
+    def _accept(self) -> bool:
+        """Until the end, or a pause; whether it was a pause."""
         try:
             while not self._is_closing and not self._is_paused:
                 try:
@@ -167,8 +179,10 @@ class ControlPlane:
                     time.sleep(0.05)
                     continue
                 self._begin(_socket.socket(fileno=descriptor))
+            return not self._is_closing
         except BaseException as exc:  # noqa: BLE001 - it must not be printed in somebody's program
             self._on_fault("the control plane", exc)
+            return False
         finally:
             self._accepting.release()
 

@@ -219,10 +219,16 @@ class Life:
         """After a fork: awake as the parent is, with a link of our own."""
         self._turn = _thread.allocate_lock()
         self._cancel_wake = self._adoption = None
-        if self.state == WAKING:
+        was_waking = self.state == WAKING
+        if was_waking:
             self.state = SLEEPING  # the thread that was waking us isn't here
         if self.state == AWAKE and self.awake is not None:
             self.awake.start_over_in_child()
+        elif self.probe_set is not None:
+            # Loaded only: its lock was taken for the fork, and is for ever.
+            self.probe_set.start_over_in_child()
+            if was_waking:
+                self._end_awake("sleep")  # it may have armed something
 
     # Inside.
 

@@ -116,6 +116,9 @@ class Shipper:
     def start(self) -> None:
         """Begin to ship."""
         self._living.acquire()
+        self._begin()
+
+    def _begin(self) -> None:
         try:
             _thread.start_new_thread(self._run, ())
         except RuntimeError:
@@ -140,7 +143,9 @@ class Shipper:
         """The opposite of ``pause``."""
         if self._is_paused and not self._stop_reason:
             self._is_paused = False
-            self.start()
+            # A thread that was too busy to end goes on: `_run` looks again as it ends.
+            if self._living.acquire(blocking=False):
+                self._begin()
 
     @property
     def thread_count(self) -> int:
@@ -164,6 +169,13 @@ class Shipper:
         return is_gone
 
     def _run(self) -> None:
+        while self._ship():
+            # `resume` may have come since we saw the pause, and have found us alive.
+            if self._is_paused or not self._living.acquire(blocking=False):
+                return
+
+    def _ship(self) -> bool:
+        """Until the end, or a pause; whether it was a pause."""
         try:
             with self._probe_set.unseen():
                 self._reach_out()
@@ -171,9 +183,12 @@ class Shipper:
                     self._go_round()
                 if self._stop_reason:
                     self._say_goodbye()
+                    return False
+            return True
         except BaseException as exc:  # noqa: BLE001 - it must not be printed in somebody's program
             self._on_fault("the shipper", exc)
             self._close()
+            return False
         finally:
             self._living.release()
 
