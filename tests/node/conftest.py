@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 
 import pytest
 
@@ -36,8 +37,12 @@ class Caller:
 @pytest.fixture
 def make_node(home, monkeypatch):
     """Opens nodes with fake engines; they are shut down with the test."""
-    for name in ("TREETAP_TREE", "TREETAP_PARENT", "TREETAP_DAEMON_URL"):
+    for name in ("TREETAP_TREE", "TREETAP_PARENT"):
         monkeypatch.delenv(name, raising=False)
+    # Where nobody listens: a daemon of the developer's may be at the default address.
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    monkeypatch.setenv("TREETAP_DAEMON_URL", f"http://127.0.0.1:{port}")
     nodes = []
     owner = os.getpid()
 

@@ -88,7 +88,7 @@ def test_after_some_patience_the_engine_is_loaded_anyway(make_node):
     node = make_node()
     node.life.adopt([fields("sold_out.py:1")], None, "")
     wait_until(lambda: node.state == "awake")
-    assert node.daemon_url == "http://127.0.0.1:8090"
+    assert node.daemon_url == node.settings.daemon_url
 
 
 def test_without_probes_the_node_is_awake_all_the_same(make_node):

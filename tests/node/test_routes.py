@@ -51,7 +51,7 @@ def test_discover_tells_daemon_and_control_plane(call, node):
     assert call("GET", "/detrix/discover") == (
         200,
         {
-            "daemon_url": "http://127.0.0.1:8090",
+            "daemon_url": node.settings.daemon_url,
             "name": "shop",
             "control_plane_url": f"http://127.0.0.1:{node.status()['control_port']}",
         },

@@ -18,8 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treetap.node.core import Node
 
-#: The end of a process may be delayed by this much while a daemon doesn't read.
-FINISH_TIMEOUT_S = 0.5
+#: The end of a process may be delayed by this much, if it has rows to ship and its link is just being
+#: opened, or its daemon doesn't read. A daemon that is down refuses at once.
+FINISH_TIMEOUT_S = 1.5
 
 #: Among multiprocessing's finalizers the last, for others may run lines with probes on them.
 _LAST = -1_000_000
