@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 GROUP = "hit"
 LOOP = 20_000
 HAS_MONITORING = hasattr(sys, "monitoring")
-#: PROBES.md measured what a Python callback can reach on each version.
+#: What a prototype of a Python callback has reached on each version, without guards.
 MONITORED_AT_MOST_NS = 500.0 if sys.version_info >= (3, 13) else 1200.0
 
 

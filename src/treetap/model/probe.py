@@ -26,7 +26,7 @@ DEFAULT_RATES: dict[str, float] = {"sample": 10, "sample_interval": 30, "throttl
 
 SAFETIES = ("strict", "trusted")
 
-#: Detrix's rule for names (``DETRIX_WIRE.md`` 1.7), so that a probe can be a metric there.
+#: Detrix's rule for the names of its metrics, so that a probe can be one.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,254}\Z")
 
 
