@@ -62,6 +62,67 @@ def test_a_line_of_a_script_that_runs_is_recorded_once_a_hit(tmp_path: Path, lin
     assert not differs
 
 
+#: The script makes its function anew each round, of the constant of its body.
+MAKING = """
+import json, sys, threading, time
+from treetap.model.location import parse_location
+from treetap.model.probe import Probe
+from treetap.probe.probeset import ProbeSet
+
+probes = ProbeSet()
+seen = []
+
+def wait_for(what):
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends and not what():
+        probes.tick()
+        for _ in probes.drain():
+            pass
+        time.sleep(0.01)
+    return what()
+
+def put(mode):
+    location = parse_location(sys.argv[1])
+    probes.apply([Probe("a", location, ("number",), budget_percent=0, **mode)])
+
+def ship():
+    for _ in range(2):
+        for mode in ({}, {"max_hits": 1}):
+            put(mode)
+            seen.append(wait_for(lambda: probes.statuses()[0].hits > 0))
+            seen.append(probes.statuses()[0].differs)
+            probes.apply([])
+            seen.append(wait_for(lambda: step.__code__ is original))
+    probes.close()
+
+thread = threading.Thread(target=ship)
+original = None
+while original is None or thread.is_alive():
+    def step(number):
+        doubled = number * 2
+        return doubled
+    if original is None:
+        original = step.__code__
+        thread.start()
+    step(1)
+    time.sleep(0.002)
+print(json.dumps(seen))
+"""
+
+
+def test_a_body_that_runs_goes_on_to_make_functions_of_their_own_code(tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(MAKING)
+    done = subprocess.run(
+        [sys.executable, str(script), 'script.py:"return doubled"'],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [True, False, True] * 4
+
+
 def test_a_file_of_ours_is_meant_only_where_the_location_says_so():
     from treetap.model.location import parse_location
     from treetap.probe import meant

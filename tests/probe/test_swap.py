@@ -24,7 +24,7 @@ def other():
 def test_every_function_that_shares_the_code_is_changed_and_put_back_by_identity():
     swapper = Swapper()
     functions = [make(1), make(2)]
-    original, stand_in = functions[0].__code__, other().__code__
+    original, stand_in = functions[0].__code__, other().__code__.replace()
     assert swapper.swap([(original, stand_in)]) == 2
     assert [function() for function in functions] == [101, 102]
     assert swapper.original(stand_in) is original
@@ -32,7 +32,11 @@ def test_every_function_that_shares_the_code_is_changed_and_put_back_by_identity
     assert swapper.swap([(original, original)]) == 2
     assert all(function.__code__ is original for function in functions)
     assert swapper.current(original) is original
-    assert swapper.original(stand_in) is stand_in
+    assert swapper.original(stand_in) is original
+    key = id(stand_in)
+    del stand_in
+    swapper.forget_stale()
+    assert not swapper.has_issued(key)
 
 
 def test_a_function_made_from_an_older_stand_in_is_changed_too():
@@ -121,4 +125,5 @@ def test_stale_stand_ins_are_forgotten_as_probes_change():
         assert len(swapper.issued(original)) == 1
     assert function() == 101
     swapper.swap([(original, original)])
+    swapper.forget_stale()
     assert swapper.issued(original) == ()

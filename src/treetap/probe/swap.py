@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Swapper:
     """Which code object stands in for which, and the way back.
 
-    Every stand-in that was ever issued is kept until no function holds it, since a function made from
-    an older one may turn up later.
+    Every stand-in that was ever issued is kept until nothing holds it, also when its original is back:
+    a function made from an older one may turn up later, and the body of a script that runs may have it
+    among its constants.
     """
 
     def __init__(self) -> None:
@@ -91,7 +92,7 @@ class Swapper:
             changed += self._exchange(gc.get_referrers(*olds), replaced)
         for original, stand_in in pairs:
             if stand_in is original:
-                self._forget(original)
+                self._known.pop(id(original), None)
         return changed
 
     def _exchange(self, holders: Sequence[object], replaced: dict[int, CodeType]) -> int:
@@ -119,7 +120,7 @@ class Swapper:
 
     def forget_stale(self) -> None:
         """Let go of the stand-ins that no function, frame or other code object holds any more."""
-        for issued in self._issued.values():
+        for key, issued in list(self._issued.items()):
             held = []
             while issued:
                 version = issued.pop()
@@ -129,6 +130,8 @@ class Swapper:
                 else:
                     self._originals.pop(id(version), None)
             issued[:] = reversed(held)
+            if not held:
+                del self._issued[key]
 
     def has_issued(self, key: int) -> bool:
         """Whether ``key`` is the id of a stand-in that something may still hold."""
