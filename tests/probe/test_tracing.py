@@ -87,8 +87,11 @@ def test_tracing_ends_after_its_time(programs, stage):
         engine = stage.probe_set._arming._watching
         for thread in list(engine._traced):
             engine._traced[thread] = 0.0
-        stage.probe_set.tick()
-        running.state["stop"] = True
+        # The frame goes on, and makes no call.
+        wait_until(lambda: engine._traced == {})
+        before = stage.hits(probe), running.state["n"]
+        wait_until(lambda: running.state["n"] > before[1] + 1000)
+        assert stage.hits(probe) == before[0]
     assert running.tracer_after is None
 
 
@@ -141,3 +144,24 @@ def test_the_arming_thread_itself_is_reached_when_its_frame_is_the_one(programs,
 
     module.rounds({}, act)
     assert stage.values(probes[0]) == [3, 4, 5]
+
+
+def test_a_ctrl_c_within_a_hit_reaches_the_program(programs, stage):
+    module = programs.load(FOREVER)
+
+    def interrupted(_frame):
+        raise KeyboardInterrupt
+
+    probes = []
+
+    def act(number):
+        if number == 2:
+            probes.append(stage.put(module, "# round", "i"))
+            engine = stage.probe_set._arming._watching
+            for lines in engine._sites.values():
+                lines.update(dict.fromkeys(lines, (interrupted,)))
+
+    with pytest.raises(KeyboardInterrupt):
+        module.rounds({}, act)
+    assert sys.gettrace() is None
+    assert stage.probe_set._arming._watching._traced == {}

@@ -2,7 +2,7 @@
 
 A frame can't be made to run other code, and 3.11 has no ``sys.monitoring``. What it has is a trace
 function for each thread. Ours is set on the threads that have such a frame on their stack, and taken off
-when the frame returns, or after ``MAX_TRACED_S``: a traced thread runs four to five times slower, so the
+when the frame returns, at a ctrl-c, or after ``MAX_TRACED_S``: a traced thread runs four to five times slower, so the
 probe says that it is so. A thread that somebody else traces (a debugger, coverage) is left alone.
 
 The interpreter sets a trace function for the calling thread alone (``sys.settrace``), so the internal
@@ -37,6 +37,10 @@ _POINTER_BYTES = ctypes.sizeof(ctypes.c_void_p)
 
 _trace_function_type = ctypes.PYFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.py_object, ctypes.c_int, ctypes.c_void_p
+)
+#: Raises in a thread, when it next looks for signals; takes the thread and an exception's class.
+_raise_in = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_ulong, ctypes.py_object)(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
 )
 
 
@@ -101,8 +105,9 @@ class TracingEngine:
                 "End the debugger or the coverage run, or use 3.12 or later.",
                 slug="tracing-unavailable",
             )
-        ctypes.pythonapi._PyEval_SetTrace(ctypes.c_void_p(state), self._callback, None)
+        # Before it begins, for its first event asks.
         self._traced[thread] = monotonic() + MAX_TRACED_S
+        ctypes.pythonapi._PyEval_SetTrace(ctypes.c_void_p(state), self._callback, None)
 
     def _let_go(self) -> None:
         """Stop tracing once nothing is wanted any more."""
@@ -125,23 +130,33 @@ class TracingEngine:
             if what == _LINE and lines is not None:
                 for hit in lines.get(frame.f_lineno, ()):
                     hit(frame)
-            elif what == _RETURN:
+            if what == _RETURN:
                 self._end_if_due(frame, lines is not None)
+            elif monotonic() > self._traced.get(threading.get_ident(), 0.0):
+                # A loop that makes no call has no other event.
+                self._end()
         except Exception:
             pass
+        except BaseException as exc:
+            # A ctrl-c. ctypes would print it and drop it: the program gets it, and is traced no more.
+            self._end()
+            # Not by a plain call: after one the interpreter would raise it here once more.
+            [_] = map(_raise_in, (threading.get_ident(),), (type(exc),))
         return 0
 
+    def _end(self) -> None:
+        self._traced.pop(threading.get_ident(), None)
+        sys.settrace(None)
+
     def _end_if_due(self, frame: FrameType, is_wanted: bool) -> None:
-        thread = threading.get_ident()
-        is_due = monotonic() > self._traced.get(thread, 0.0)
+        is_due = monotonic() > self._traced.get(threading.get_ident(), 0.0)
         if is_wanted and not is_due:
             outer = frame.f_back
             while outer is not None and id(outer.f_code) not in self._sites:
                 outer = outer.f_back
             is_due = outer is None and not frame.f_code.co_flags & 0x2A0
         if is_due:
-            self._traced.pop(thread, None)
-            sys.settrace(None)
+            self._end()
 
 
 class _Layout:
