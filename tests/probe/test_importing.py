@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -119,6 +120,30 @@ def test_a_package_and_a_module_in_it(programs, stage):
     finally:
         sys.modules.pop("pack_age.inner", None)
         sys.modules.pop("pack_age", None)
+
+
+def test_a_module_that_is_only_looked_for_is_not_taken_for_the_next_one_of_its_loader(
+    programs, stage
+):
+    archive = programs.folder / "shared.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("shared_one.py", "def f(a):\n    b = a\n    return b\n")
+        packed.writestr("shared_two.py", "c = 1\n")
+    sys.path.insert(0, str(archive))
+    try:
+        probe = stage.add("shared_one", ":f", "a")
+        stage.apply()
+        assert importlib.util.find_spec("shared_one") is not None
+        # One loader serves all that is in the archive.
+        importlib.import_module("shared_two")
+        assert stage.status(probe).state == "pending"
+        one = importlib.import_module("shared_one")
+        assert one.f(3) == 3
+        assert stage.values(probe) == [3]
+    finally:
+        sys.path.remove(str(archive))
+        sys.modules.pop("shared_one", None)
+        sys.modules.pop("shared_two", None)
 
 
 def test_code_from_a_zip_is_injected(programs, stage):

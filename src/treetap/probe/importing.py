@@ -77,6 +77,9 @@ class ImportWatch:
             return
 
         def tapped(fullname: str | None = None) -> Any:
+            if fullname not in (None, name):
+                # One loader may serve many modules (a zip's does), and ours was only looked for.
+                return get_code(fullname)
             loader.__dict__.pop("get_code", None)
             code = get_code(fullname or name)
             if type(code) is not CodeType:
