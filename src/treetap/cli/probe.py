@@ -167,7 +167,7 @@ def _states(probe: Mapping[str, Any]) -> Any:
         state = str(status.get("state") or "?")
         counts[state] = counts.get(state, 0) + 1
     if not counts:
-        return "no node"
+        return "ended" if ends_text(probe) == "ended" else "no node"
     if len(counts) == 1 and sum(counts.values()) == 1:
         return screen.state_text(next(iter(counts)))
     return ", ".join(f"{state} {count}" for state, count in sorted(counts.items()))
