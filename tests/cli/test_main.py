@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,19 @@ def treetap(*arguments, **options):
 )
 def test_an_error_has_its_exit_code(error, code):
     assert exitcode.of(error) == code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full: Linux only")
+def test_an_output_that_is_full_is_one_line_and_a_failure():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "treetap.cli", "doctor", "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=30,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "treetap: The output can't be written: no space is left on its device."
+    ]
 
 
 def test_no_arguments_show_the_help_and_are_a_usage_error():

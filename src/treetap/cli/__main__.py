@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -28,8 +29,18 @@ def execute(arguments: list[str]) -> int:
         return exitcode.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone; the interpreter's last flush must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return exitcode.OK
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        sys.stderr.write("treetap: The output can't be written: no space is left on its device.\n")
+        return exitcode.FAILURE
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(arguments: list[str]) -> int:
