@@ -43,6 +43,7 @@ def test_every_command_of_the_quick_start_does_what_the_page_says(machine: Machi
         cwd=machine.folder, capture_output=True, text=True, timeout=170,
     )  # fmt: skip
     assert "treetap:" not in done.stderr, done.stderr
+    assert "No event matches" not in done.stderr
     assert re.search(r"web +\d+ +sleeping", done.stdout)
     assert done.stdout.count("  armed\n") == 3
     assert "self.path='/missing'" in done.stdout
