@@ -213,3 +213,30 @@ def test_a_ctrl_c_at_the_beginning_of_a_hit_does_not_end_the_recording_of_its_th
 def test_types_are_learned_though_a_part_is_trusted_with_more_than_strict_knows(expression):
     recorder = make(expression, safety="trusted")
     assert Learner(recorder).plan() is None
+
+
+def test_the_namespace_of_a_class_body_runs_no_code_for_a_strict_probe():
+    asked = []
+
+    class Namespace(dict):
+        def __missing__(self, name):
+            asked.append(name)
+            raise KeyError(name)
+
+    class Meta(type):
+        @classmethod
+        def __prepare__(cls, _name, _bases):
+            return Namespace()
+
+    recorder = make("here", "nowhere")
+
+    class _Body(metaclass=Meta):
+        here = 5
+        asked.clear()
+        recorder.hit_here()
+        asked_by_strict = tuple(name for name in asked if name == "nowhere")
+
+    assert _Body.asked_by_strict == ()
+    ((here, nowhere),) = values(recorder)
+    assert here == 5
+    assert nowhere["reason"] == "no such name here"

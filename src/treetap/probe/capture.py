@@ -372,7 +372,7 @@ class _Capturer:
 
     def locals_of(self, frame: types.FrameType) -> list[list[Any]]:
         names: Any = frame.f_locals
-        if type(names) is not _LOCALS_PROXY and not issubclass(type(names), dict):
+        if type(names) is not LOCALS_PROXY and not issubclass(type(names), dict):
             return []  # what a metaclass's __prepare__ made: any mapping at all
         taken: list[list[Any]] = []
         for name, value in list(itertools.islice(_pairs_of(names), 10 * self._max_items)):
@@ -390,7 +390,7 @@ def _locals_proxy() -> type:
     return type(sys._getframe().f_locals)
 
 
-_LOCALS_PROXY: Final = _locals_proxy()
+LOCALS_PROXY: Final[Any] = _locals_proxy()
 
 
 def _pairs_of(names: Any) -> Any:

@@ -17,11 +17,11 @@ from time import monotonic, perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
 from treetap.expression.evaluation import compile_condition, compile_reader
-from treetap.expression.reading import Unsafe
+from treetap.expression.reading import MISSING, Unsafe, unsafe
 from treetap.expression.syntax import check, names
 from treetap.model import captured
 from treetap.model.captured import NotCaptured, SkipReason
-from treetap.probe.capture import capture_named, snapshot
+from treetap.probe.capture import LOCALS_PROXY, capture_named, snapshot
 from treetap.probe.ring import Counter, Ring
 
 if TYPE_CHECKING:
@@ -207,11 +207,17 @@ class _FrameNames:
 
     def __getitem__(self, name: str) -> Any:
         frame = self._frame
-        for namespace in (frame.f_locals, frame.f_globals, frame.f_builtins):
-            try:
-                return namespace[name]
-            except KeyError:
-                continue
+        namespaces: tuple[Any, ...] = (frame.f_locals, frame.f_globals, frame.f_builtins)
+        for namespace in namespaces:
+            if issubclass(type(namespace), dict):
+                # Not by a subscript: what a metaclass's __prepare__ made may have a __missing__.
+                found = dict.get(namespace, name, MISSING)
+            elif type(namespace) is LOCALS_PROXY:
+                found = namespace.get(name, MISSING)
+            else:
+                raise unsafe("the class body's namespace is a mapping of the program's own")
+            if found is not MISSING:
+                return found
         raise _NoName(name)
 
 
