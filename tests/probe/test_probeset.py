@@ -590,3 +590,15 @@ def test_what_was_recorded_is_drained_after_everything_is_disarmed(programs, sta
     module.run(3)
     assert stage.values(probe) == [0, 1, 2]
     assert stage.status(probe).recorded == 3
+
+
+def test_a_probe_that_was_taken_out_stays_out(programs, stage):
+    """All functions are searched again some time after a probe was put; not for one that is gone."""
+    module = programs.load(LOOP)
+    code = module.step.__code__
+    stage.take_out(stage.put(module, "# here", "n"))
+    ends_s = time.monotonic() + 1.2
+    while time.monotonic() < ends_s:
+        stage.probe_set.tick()
+        assert module.step.__code__ is code
+        time.sleep(0.02)

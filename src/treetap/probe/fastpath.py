@@ -199,7 +199,8 @@ class _Planner:
         index = self._kinds(node.slice)
         if kinds <= _INDEXED and index <= frozenset({int}):
             self._guarded(node.slice, index, frozenset({int}))
-        elif kinds == {dict} and index == {str}:
+        elif kinds == {dict} and index == {str} and self._may_call:
+            # A key of the program's own class, equal in hash, would be asked whether it is equal.
             self._guarded(node.slice, index, frozenset({str}))
         else:
             raise _NotPlain

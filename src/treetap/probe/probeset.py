@@ -241,6 +241,8 @@ class ProbeSet:
     def _retire(self, armed: ArmedProbe) -> set[int]:
         if armed.recorder is not None:
             armed.recorder.observe = None
+        # A later search must not arm again what was taken out.
+        self._look_again_at = [entry for entry in self._look_again_at if entry[1] is not armed]
         return self._arming.remove(armed)
 
     def _look_again(self) -> set[int]:
@@ -266,6 +268,8 @@ class ProbeSet:
             except TreetapError:
                 # What is armed stays; the second search has found nothing more.
                 continue
+            except Exception as exc:  # it must cost one probe, and not all that is due
+                armed.fault(exc)
         return touched
 
     def _look_for_pending(self) -> set[int]:
@@ -283,6 +287,8 @@ class ProbeSet:
                 touched |= self._find_sites(armed)
             except TreetapError as exc:
                 armed.fail(exc)
+            except Exception as exc:  # as above
+                armed.fault(exc)
         if touched:
             self._watch_imports()
         return touched
@@ -316,8 +322,12 @@ class ProbeSet:
 
     def _on_script(self, code: CodeType) -> None:
         """Arm what waits for the main script: its code has just begun to run."""
-        with self._lock:
+        if not self._lock.acquire(timeout=_MAX_IMPORT_WAIT_S):
+            return
+        try:
             self._arm_pending("__main__", code, bodies=(code,))
+        finally:
+            self._lock.release()
 
     def _arm_pending(self, module_name: str, code: CodeType, bodies: tuple[CodeType, ...]) -> None:
         touched: set[int] = set()

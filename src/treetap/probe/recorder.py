@@ -280,12 +280,13 @@ def _gate_throttle(rate: float) -> Callable[[], str | None]:
         interval = _gate_interval(1 / rate)
         return lambda: SkipReason.THROTTLE if interval() else None
     passed_s: deque[float] = deque(maxlen=int(rate))
+    window_s = int(rate) / rate
     lock = allocate_lock()
 
     def passes() -> str | None:
         with lock:
             now_s = monotonic()
-            if len(passed_s) == passed_s.maxlen and now_s - passed_s[0] < 1:
+            if len(passed_s) == passed_s.maxlen and now_s - passed_s[0] < window_s:
                 return SkipReason.THROTTLE
             passed_s.append(now_s)
             return None

@@ -17,7 +17,7 @@ from __future__ import annotations
 import ctypes
 from collections import deque
 from functools import partial
-from itertools import count, repeat
+from itertools import repeat
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,7 @@ class Ring:
         if counts_by_state and _STATE_OFFSET:
             self._state = ctypes.c_size_t.from_address(id(self.rows) + _STATE_OFFSET)
         else:
-            self._ticket = count()
-            self._appended = 0
+            self._counter = Counter()
             self.append = self._append_counting
 
     @property
@@ -76,7 +75,7 @@ class Ring:
 
     def _append_counting(self, row: Any) -> None:
         self.rows.append(row)
-        self._appended = next(self._ticket) + 1
+        self._counter.add()
 
     def _read(self) -> tuple[int, int]:
         """Rows appended so far, and rows held, at one moment."""
@@ -87,7 +86,7 @@ class Ring:
                 return before - self._popped if self.is_inlinable else before, held
 
     def _mutations(self) -> int:
-        return self._state.value if self.is_inlinable else self._appended
+        return self._state.value if self.is_inlinable else self._counter.value
 
     @property
     def appended(self) -> int:
@@ -119,12 +118,11 @@ class Ring:
     def start_over(self) -> None:
         """Empty, with all counts at 0: for a forked child, where no other thread runs."""
         self.rows.clear()
+        self._popped = 0
         if self.is_inlinable:
-            self._popped = 0
             self._state.value = 0
         else:
-            self._ticket = count()
-            self._appended = self._popped = 0
+            self._counter.start_over()
 
 
 class Counter:
