@@ -146,6 +146,14 @@ class ArmedProbe:
             + skipped * _SKIPPED_HIT_NS
         )
 
+    def start_over(self) -> None:
+        """After a fork, in the child: the parent's costs and hits are the parent's."""
+        if self.recorder is not None:
+            self.recorder.start_over()
+        self._misses_at = 0
+        self._window_ends_s = self._spent_at_ns = 0.0
+        self._throttled_windows = 0
+
     def status(self) -> ProbeStatus:
         recorder = self.recorder
         engines = "+".join(sorted(set(self.engines) - {""}))

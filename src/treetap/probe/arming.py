@@ -127,6 +127,11 @@ class Arming:
         """Take a probe off all of its sites; the sites stay named in its status."""
         if armed.recorder is not None:
             self._retired.append(armed.recorder)
+        # Its id may be another probe's soon, which no old stand-in has.
+        self._has = {
+            key: frozenset(entry for entry in has if entry[1] != id(armed))
+            for key, has in self._has.items()
+        }
         touched = set()
         for key, root in self._roots.items():
             kept = [entry for entry in root.entries if entry[1] is not armed]

@@ -59,7 +59,8 @@ class ProbeSet:
         self, *, redaction: Redaction | None = None, engines: Sequence[str] = ENGINES
     ) -> None:
         self._lock = RLock()
-        self._is_held = False
+        #: The threads that hold the lock for a fork: two may fork at once.
+        self._holders: set[int] = set()
         self._redaction = redaction or Redaction()
         self._arming = Arming(engines)
         self._probes: dict[str, ArmedProbe] = {}
@@ -160,23 +161,23 @@ class ProbeSet:
 
     def hold_for_fork(self) -> None:
         """Have no change under way while the process forks, for the child would have half of it."""
-        self._is_held = self._lock.acquire(timeout=_MAX_FORK_WAIT_S)
+        if self._lock.acquire(timeout=_MAX_FORK_WAIT_S):
+            self._holders.add(get_ident())
 
     def release_after_fork(self) -> None:
         """In the parent: go on."""
-        if self._is_held:
-            self._is_held = False
+        if get_ident() in self._holders:
+            self._holders.discard(get_ident())
             self._lock.release()
 
     def start_over_in_child(self) -> None:
         """After a fork, in the child: what is armed stays armed, and the rings are empty."""
         self._lock = RLock()
-        self._is_held = False
+        self._holders.clear()
         self._leaving.clear()
         self._busy_threads.clear()
         for armed in self._probes.values():
-            if armed.recorder is not None:
-                armed.recorder.start_over()
+            armed.start_over()
 
     def disarm(self) -> None:
         """Take everything out of the program; what was recorded can still be drained.
