@@ -12,7 +12,7 @@ from __future__ import annotations
 import _thread
 import sys
 
-from treetap.node import identity
+from treetap.node import identity, thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Adoption:
                 return
             self._settle()
             self._life.arm_adopted()
-            _thread.start_new_thread(self._life.ship_adopted, ())
+            thread.start(self._life.ship_adopted)
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self._life.give_up_adoption(exc)
         finally:
@@ -97,7 +97,7 @@ class Adoption:
     def _wait(self) -> None:
         self._patience.acquire()
         self._is_waiting = True
-        _thread.start_new_thread(self._load_later, ())
+        thread.start(self._load_later)
 
     def _load_later(self) -> None:
         self._patience.acquire(timeout=PATIENCE_S)

@@ -14,6 +14,7 @@ import _thread
 import time
 
 from treetap.errors import ControlPlaneError
+from treetap.node import thread
 from treetap.node.bell import Bell
 
 TYPE_CHECKING = False
@@ -97,7 +98,7 @@ class ControlPlane:
 
     def _begin_accepting(self) -> None:
         try:
-            _thread.start_new_thread(self._accept_forever, ())
+            thread.start(self._accept_forever)
         except RuntimeError:
             self._accepting.release()
             raise
@@ -199,7 +200,7 @@ class ControlPlane:
             sock.close()
             return
         try:
-            _thread.start_new_thread(self._serve_one, (connection,))
+            thread.start(self._serve_one, connection)
         except RuntimeError:
             # The interpreter ends, or the machine is out of threads.
             self._end(connection)

@@ -5,11 +5,10 @@ Everything here runs in a sleeping process and is light. ``life`` has the transi
 
 from __future__ import annotations
 
-import _thread
 import os
 
 from treetap.errors import DebuggerError
-from treetap.node import control, ending, forking, identity, launch, registry
+from treetap.node import control, ending, forking, identity, launch, registry, thread
 from treetap.node.fault import FaultRecord
 from treetap.node.life import Life
 
@@ -256,7 +255,7 @@ class Node:
 
     def wake_soon(self) -> None:
         """Wake in a thread of its own; a failure goes to ``faults``."""
-        _thread.start_new_thread(self._wake_in_background, ())
+        thread.start(self._wake_in_background)
 
     def _wake_in_background(self) -> None:
         try:

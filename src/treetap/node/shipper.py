@@ -8,12 +8,13 @@ takes nothing for five seconds is taken for dead; its link is closed and another
 
 from __future__ import annotations
 
-import _thread  # not threading: its table of threads is the program's
+import _thread
 import select
 import time
 from typing import TYPE_CHECKING, Any
 
 from treetap.errors import LinkError
+from treetap.node import thread
 from treetap.node.bell import Bell
 from treetap.node.engine import readable_probes
 from treetap.node.outbox import Outbox
@@ -120,7 +121,7 @@ class Shipper:
 
     def _begin(self) -> None:
         try:
-            _thread.start_new_thread(self._run, ())
+            thread.start(self._run)
         except RuntimeError:
             self._living.release()
             raise
@@ -269,7 +270,7 @@ class Shipper:
                 self.take_probes(message)
                 self._next_tick_s = 0.0
             elif kind == "sleep":
-                _thread.start_new_thread(self._sleep_quietly, ())
+                thread.start(self._sleep_quietly)
         except Exception as exc:  # noqa: BLE001 - one bad message must not end the link
             self._on_fault(f"a message of the daemon ({kind})", exc)
 
@@ -390,7 +391,7 @@ class _Connector:
         self.fault: Exception | None = None
 
     def start(self) -> None:
-        _thread.start_new_thread(self._run, ())
+        thread.start(self._run)
 
     def give_up(self) -> None:
         """Whatever comes of it, nobody wants it any more."""
