@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import sys
 
+from treetap.interpreter import NO_THREADS_AT_EXIT
 from treetap.node import identity, thread
 
 TYPE_CHECKING = False
@@ -66,7 +67,11 @@ class Adoption:
                 return
             self._settle()
             self._life.arm_adopted()
-            thread.start(self._life.ship_adopted)
+            if NO_THREADS_AT_EXIT:
+                # A program that ends at once would end before the shipper could be started.
+                self._life.ship_adopted()
+            else:
+                thread.start(self._life.ship_adopted)
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self._life.give_up_adoption(exc)
         finally:

@@ -391,7 +391,11 @@ class _Connector:
         self.fault: Exception | None = None
 
     def start(self) -> None:
-        thread.start(self._run)
+        try:
+            thread.start(self._run)
+        except RuntimeError:
+            # The process is ending, and 3.12 starts no thread then: the shipper waits for it here.
+            self._run()
 
     def give_up(self) -> None:
         """Whatever comes of it, nobody wants it any more."""
