@@ -54,7 +54,7 @@ help:
 
 $(venv)/.made-for-use: $(sources)
 	$(call make_venv,$(venv))
-	$(call install,$(venv),-e '.[daemon]')
+	$(call install,$(venv),-e '.[daemon,trio]')
 	@touch "$@"
 
 $(venv)/.made-for-work: $(venv)/.made-for-use
