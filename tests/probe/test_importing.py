@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import zipfile
+from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_file_location
 
 import pytest
 
@@ -234,3 +236,32 @@ assert sys.gettrace() is None, sys.gettrace()
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("place", ["# late", ":late"])
+def test_a_search_while_the_module_is_being_imported_waits_for_it(
+    programs, stage, monkeypatch, place
+):
+    name = programs.write("def late(a):\n    return a  # late\n")
+    probes, states = [], []
+
+    class SlowLoader(SourceFileLoader):
+        def get_code(self, fullname):
+            # The module is there, and empty.
+            probes.append(stage.put(name if place[0] == ":" else f"{name}.py", place, "a"))
+            states.append(stage.status(probes[0]).state)
+            return super().get_code(fullname)
+
+    class Finder:
+        @staticmethod
+        def find_spec(fullname, path=None, target=None):
+            file = str(programs.folder / f"{name}.py")
+            loader = SlowLoader(fullname, file)
+            return spec_from_file_location(fullname, file, loader=loader) if fullname == name else None
+
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    module = importlib.import_module(name)
+    assert states == ["pending"]
+    stage.probe_set.tick()
+    assert module.late(5) == 5
+    assert stage.values(probes[0]) == [5]

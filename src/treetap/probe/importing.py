@@ -8,15 +8,14 @@ traceback. The finder stands on ``sys.meta_path`` only while something waits.
 from __future__ import annotations
 
 import sys
-from types import CodeType
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from treetap.probe.meant import means_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
 
     from treetap.model.location import Location
 
@@ -94,6 +93,20 @@ class ImportWatch:
         except AttributeError:
             # A loader with slots: the module is armed soon after its import instead.
             return
+
+
+def is_being_imported(location: Location) -> bool:
+    """Whether a module that the location may mean is in ``sys.modules`` and not done yet.
+
+    What it doesn't hold now it may hold in a moment.
+    """
+    for name, module in list(sys.modules.items()):
+        # Not isinstance(): it asks an object for its `__class__`, and anything may stand there.
+        if ModuleType in type(module).__mro__ and _may_be(location, name):
+            spec = ModuleType.__getattribute__(module, "__dict__").get("__spec__")
+            if type(spec) is ModuleSpec and getattr(spec, "_initializing", False):
+                return True
+    return False
 
 
 def _may_be(location: Location, name: str) -> bool:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING
 
-from treetap.errors import TreetapError
+from treetap.errors import LocationError, TreetapError
 from treetap.expression.redaction import Redaction
 from treetap.model.status import Batch, ProbeState, ProbeStatus
 from treetap.probe.armed import ArmedProbe
 from treetap.probe.arming import ENGINES, Arming
-from treetap.probe.importing import ImportWatch
-from treetap.probe.lookup import FunctionsByFile, all_functions, find, find_in_code
+from treetap.probe.importing import ImportWatch, is_being_imported
+from treetap.probe.lookup import Found, FunctionsByFile, all_functions, find, find_in_code
 from treetap.probe.meant import means_file
 from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 #: After so long, every function of the process is searched for more sites; see ``_look_again``.
 _LOOK_AGAIN_S = (0.05, 1.0, 10.0)
 _BUDGET_EVERY_S = 0.05
+#: For a number of modules: look again in any case.
+_UNKNOWN = -1
 #: What waits for a module is searched for as often as this, if modules have come by a way that the
 #: import hook doesn't see.
 _PENDING_EVERY_S = 1.0
@@ -222,12 +224,17 @@ class ProbeSet:
     ) -> set[int]:
         recorder = armed.recorder
         assert recorder is not None
-        found = find(
-            armed.probe.location,
-            self._arming.swapper,
-            recorder.names,
-            every_function=every_function,
-        )
+        location = armed.probe.location
+        try:
+            found = find(
+                location, self._arming.swapper, recorder.names, every_function=every_function
+            )
+        except LocationError:
+            # A later search has nothing to say of what is armed.
+            if every_function is not None or not is_being_imported(location):
+                raise
+            found = Found(is_pending=True)
+            self._modules = _UNKNOWN  # no other module need come for this one to be done
         if found.is_pending:
             armed.state = ProbeState.PENDING
             armed.why = "waits for its module to be imported"
