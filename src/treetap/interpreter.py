@@ -30,10 +30,6 @@ INLINES_COMPREHENSIONS = VERSION[:2] >= (3, 12)
 #: before them as 3.12 does (seen on 3.13.0).
 FORK_WARNS_AFTER_HOOKS = VERSION[:2] >= (3, 13)
 
-#: No thread can be started once the interpreter has begun to end, before ``atexit`` runs (3.12.1;
-#: 3.11 and 3.13 let it be).
-NO_THREADS_AT_EXIT = VERSION[:2] == (3, 12)
-
 #: No GIL: the ring and the read of a running frame aren't proven there, so we refuse.
 IS_FREE_THREADED = bool(getattr(sys, "_is_gil_enabled", lambda: True)() is False)
 

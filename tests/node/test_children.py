@@ -112,10 +112,6 @@ def run(home, real, tmp_path):
     return run
 
 
-@pytest.mark.skipif(
-    sys.version_info[:2] == (3, 12),
-    reason="3.12 starts no thread at exit: a child that ends at once may lose its rows",
-)
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("kind", "method"),

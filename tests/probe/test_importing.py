@@ -257,7 +257,9 @@ def test_a_search_while_the_module_is_being_imported_waits_for_it(
         def find_spec(fullname, path=None, target=None):
             file = str(programs.folder / f"{name}.py")
             loader = SlowLoader(fullname, file)
-            return spec_from_file_location(fullname, file, loader=loader) if fullname == name else None
+            return (
+                spec_from_file_location(fullname, file, loader=loader) if fullname == name else None
+            )
 
     monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
     module = importlib.import_module(name)

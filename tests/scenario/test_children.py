@@ -80,10 +80,6 @@ def test_a_multiprocessing_child_has_the_probe_from_its_first_line(machine: Mach
     )
 
 
-@pytest.mark.skipif(
-    sys.version_info[:2] == (3, 12),
-    reason="3.12 starts no thread at exit: a child that ends at once may lose its rows",
-)
 @pytest.mark.timeout(120)
 def test_a_python_child_behind_a_shell_has_the_probe_from_its_first_line(machine: Machine):
     parent = machine.program("parent.py", SUBPROCESS)

@@ -29,10 +29,6 @@ def shims(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.skipif(
-    sys.version_info[:2] == (3, 12),
-    reason="3.12 starts no thread at exit: a child that ends at once may lose its rows",
-)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page uses curl")
 @pytest.mark.timeout(180)
 def test_every_command_of_the_quick_start_does_what_the_page_says(machine: Machine):

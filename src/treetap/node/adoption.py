@@ -12,7 +12,6 @@ from __future__ import annotations
 import _thread
 import sys
 
-from treetap.interpreter import NO_THREADS_AT_EXIT
 from treetap.node import identity, thread
 
 TYPE_CHECKING = False
@@ -67,11 +66,7 @@ class Adoption:
                 return
             self._settle()
             self._life.arm_adopted()
-            if NO_THREADS_AT_EXIT:
-                # A program that ends at once would end before the shipper could be started.
-                self._life.ship_adopted()
-            else:
-                thread.start(self._life.ship_adopted)
+            thread.start(self._life.ship_adopted)
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self._life.give_up_adoption(exc)
         finally:
@@ -102,7 +97,13 @@ class Adoption:
     def _wait(self) -> None:
         self._patience.acquire()
         self._is_waiting = True
-        thread.start(self._load_later)
+        try:
+            thread.start(self._load_later)
+        except RuntimeError as exc:
+            self._is_waiting = False
+            with self._lock:
+                self._settle()
+                self._life.give_up_adoption(exc)
 
     def _load_later(self) -> None:
         self._patience.acquire(timeout=PATIENCE_S)

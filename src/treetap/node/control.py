@@ -92,16 +92,28 @@ class ControlPlane:
         self._accepting = _thread.allocate_lock()
 
     def start(self) -> None:
-        """Begin to accept. Raises ``RuntimeError`` where no thread can be started."""
+        """Begin to accept.
+
+        Raises:
+            ControlPlaneError: No thread can be started.
+        """
         self._accepting.acquire()
-        self._begin_accepting()
+        try:
+            self._begin_accepting()
+        except ControlPlaneError:
+            self._listener.close()
+            self._bell.close()
+            raise
 
     def _begin_accepting(self) -> None:
         try:
             thread.start(self._accept_forever)
-        except RuntimeError:
+        except RuntimeError as exc:
             self._accepting.release()
-            raise
+            raise ControlPlaneError(
+                f"The control plane has no thread to serve from: {exc}.",
+                "The limit of processes and threads is reached: see `ulimit -u`.",
+            ) from exc
 
     def stop(self, timeout_s: float = 1.0) -> None:
         """Close everything; idempotent. Waits for no peer, only for our own threads to notice.

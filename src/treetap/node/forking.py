@@ -28,7 +28,7 @@ import os
 import time
 
 from treetap.interpreter import FORK_WARNS_AFTER_HOOKS
-from treetap.node import forkwarning
+from treetap.node import forkwarning, thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class _Hook:
         self._each(self.nodes, lambda node: node.life.hold_for_fork())
 
     def _pause_where_alone(self) -> None:
-        own = sum(node.thread_count for node in self.nodes)
-        if not own or _count_threads() != own + 1:
+        if not thread.count() or _others():
             return
         self._paused = list(self.nodes)
         self._each(self._paused, lambda node: node.pause())
@@ -74,6 +73,7 @@ class _Hook:
 
     def run_in_child(self) -> None:
         self._paused = []
+        thread.forget_all()
         forkwarning.forget()
         self._each(self.nodes, lambda node: node.start_over_in_child())
 
@@ -105,6 +105,16 @@ def forget(node: Node) -> None:
     """The opposite of ``follow``; idempotent."""
     if node in _hook.nodes:
         _hook.nodes.remove(node)
+
+
+def _others() -> bool:
+    """Whether there are threads beside this one and ours."""
+    deadline_s = time.monotonic() + _THREAD_END_TIMEOUT_S
+    while _count_threads() > thread.count() + 1:
+        if not thread.has_just_ended(_THREAD_END_TIMEOUT_S) or time.monotonic() > deadline_s:
+            return True
+        time.sleep(0.000_05)
+    return False
 
 
 def _count_threads() -> int:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from treetap.errors import LinkError
 from treetap.node import thread
 from treetap.node.bell import Bell
+from treetap.node.connector import Connector
 from treetap.node.engine import readable_probes
 from treetap.node.outbox import Outbox
 from treetap.wire.message import status_to_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
     from treetap.link.connection import LinkConnection
     from treetap.model.probe import Probe
@@ -41,6 +41,8 @@ MAX_BACKOFF_S = 5.0
 
 _DEFAULT_MAX_CHARS = 255
 _NEVER_S = float("inf")
+#: An attempt to reach a daemon that is there takes 2 ms; a fork waits a little for it.
+_PAUSE_PATIENCE_S = 0.01
 #: As many rows in one batch mean that there may be more.
 _MANY_ROWS = 2048
 
@@ -83,7 +85,8 @@ class Shipper:
         self._living = _thread.allocate_lock()
         self._bell = Bell()
         self._is_paused = False
-        self._connector: _Connector | None = None
+        self._is_threadless = False
+        self._connector: Connector | None = None
         self._backoff_s = MIN_BACKOFF_S
         self._next_attempt_s = 0.0
         self._next_tick_s = 0.0
@@ -122,23 +125,33 @@ class Shipper:
     def _begin(self) -> None:
         try:
             thread.start(self._run)
-        except RuntimeError:
+        except RuntimeError as exc:
+            # The process is ending, or may have no more threads: `stop` ships what there is.
+            self._on_fault("the start of the shipper", exc)
+            self._is_threadless = True
             self._living.release()
-            raise
 
     def stop(self, reason: str, timeout_s: float) -> None:
         """Ship what is left, say goodbye and end, all within ``timeout_s``; idempotent."""
         self._stop_deadline_s = time.monotonic() + timeout_s
         self._stop_reason = reason
+        if self._is_threadless and self._living.acquire(blocking=False):
+            self._is_threadless = False
+            self._ship()
         # A little longer than it gives itself, so that it is really gone.
         if self._join(timeout_s + 0.5):
             self._close()  # if the thread was never started
             self._bell.close()
 
     def pause(self) -> None:
-        """End the thread for now; rows stay in their rings."""
+        """End the threads for now; rows stay in their rings."""
         self._is_paused = True
-        self._join(1.0)
+        is_gone = self._join(1.0)
+        connector = self._connector
+        if is_gone and connector is not None and not connector.is_done_within(_PAUSE_PATIENCE_S):
+            # It waits for a daemon that doesn't answer.
+            connector.give_up()
+            self._connector = None
 
     def resume(self) -> None:
         """The opposite of ``pause``."""
@@ -310,7 +323,7 @@ class Shipper:
     def _reach_out(self) -> None:
         is_due = time.monotonic() >= self._next_attempt_s
         if self._connection is None and self._connector is None and is_due:
-            self._connector = _Connector(
+            self._connector = Connector(
                 self._make_attempt(), self._bell.ring, self._probe_set.unseen
             )
             self._connector.start()
@@ -369,64 +382,6 @@ class Shipper:
             self._bell.wait(timeout_s, connection, events)
         except (OSError, ValueError) as exc:
             raise LinkError("The link is closed.", str(exc), slug="link-closed") from exc
-
-
-class _Connector:
-    """A thread that tries once to reach the daemon."""
-
-    def __init__(
-        self,
-        attempt: Attempt,
-        ring: Callable[[], None],
-        unseen: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        self._attempt = attempt
-        self._unseen = unseen
-        self._ring = ring
-        # Protects the handing over: either the shipper has the connection, or we close it.
-        self._lock = _thread.allocate_lock()
-        self._is_given_up = False
-        self.is_done = False
-        self.connection: LinkConnection | None = None
-        self.fault: Exception | None = None
-
-    def start(self) -> None:
-        try:
-            thread.start(self._run)
-        except RuntimeError:
-            # The process is ending, and 3.12 starts no thread then: the shipper waits for it here.
-            self._run()
-
-    def give_up(self) -> None:
-        """Whatever comes of it, nobody wants it any more."""
-        with self._lock:
-            self._is_given_up = True
-            connection, self.connection = self.connection, None
-        self._attempt.cancel()
-        if connection is not None:
-            connection.close()
-
-    def abandon_in_child(self) -> None:
-        """After a fork: close here what the parent's thread has opened."""
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close()
-        self._attempt.abandon_in_child()
-
-    def _run(self) -> None:
-        connection = None
-        try:
-            with self._unseen():
-                connection = self._attempt.connect()
-        except Exception as exc:  # noqa: BLE001 - the shipper tells of it
-            self.fault = exc
-        with self._lock:
-            if not self._is_given_up:
-                self.connection, connection = connection, None
-            self.is_done = True
-        if connection is not None:
-            connection.close()
-        self._ring()
 
 
 def _spread(seconds: float) -> float:
