@@ -107,3 +107,89 @@ class StoreError(TreetapError):
     """The daemon's database can't be opened, migrated, read or written."""
 
     slug = "store"
+
+
+class SupervisionError(TreetapError, ValueError):
+    """A program was to be supervised in a way that can't be: an argument contradicts another."""
+
+    slug = "supervision"
+
+
+class ActorError(TreetapError):
+    """Something between two actors that can't be done: a bad reference, a broken agreement."""
+
+    slug = "actor"
+
+
+class ActorDied(ActorError):
+    """The actor at the other end is gone, or can't be reached any more."""
+
+    slug = "actor-died"
+
+
+class RemoteCancelled(ActorError):
+    """A task in another actor was cancelled, and not because its caller asked for it."""
+
+    slug = "remote-cancelled"
+
+
+class PayloadError(ActorError):
+    """A value that can't cross to another actor: of the wrong type, of none, or too large."""
+
+    slug = "payload"
+
+
+class RemoteError(ActorError):
+    """An exception of another actor whose own type can't be had here.
+
+    Attributes:
+        type_name: Of the exception there: ``package.module.Type``.
+        text: What ``str()`` of it was there.
+        traceback: As it was rendered there.
+    """
+
+    slug = "remote-error"
+
+    def __init__(
+        self,
+        what: str,
+        hint: str = "",
+        *,
+        slug: str | None = None,
+        type_name: str = "",
+        text: str = "",
+        traceback: str = "",
+    ) -> None:
+        super().__init__(what, hint, slug=slug)
+        self.type_name = type_name
+        self.text = text
+        self.traceback = traceback
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*super().__reduce__(), dict(self.__dict__))
+
+
+class Lagged(ActorError):
+    """A subscriber of a broadcast was too slow, and missed values; the next ``receive`` goes on.
+
+    Attributes:
+        count: How many values it missed.
+    """
+
+    slug = "broadcast-lagged"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"This subscriber missed {count} value{'s' * (count != 1)}: others were faster.",
+            "The next receive() gives the oldest value that is kept. A larger max_buffer= keeps more.",
+        )
+        self.count = count
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.count,))
+
+
+class AsyncioCancelled(ActorError):
+    """An asyncio task ended by ``CancelledError``, and nobody on trio's side had asked for that."""
+
+    slug = "asyncio-cancelled"

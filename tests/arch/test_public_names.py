@@ -6,16 +6,24 @@ import treetap.errors
 FUNCTIONS = {"init", "status", "wake", "sleep", "shutdown"}
 ERRORS = {
     "TreetapError",
+    "ActorDied",
+    "ActorError",
+    "AsyncioCancelled",
     "ConfigError",
     "ControlPlaneError",
     "DaemonError",
     "DebuggerError",
     "ExpressionError",
+    "Lagged",
     "LinkError",
     "LocationError",
+    "PayloadError",
     "ProbeError",
+    "RemoteCancelled",
+    "RemoteError",
     "StateError",
     "StoreError",
+    "SupervisionError",
 }
 
 
