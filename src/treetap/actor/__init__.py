@@ -1,0 +1,58 @@
+"""Python functions in other processes: nursery → portal → context → stream; ``docs/actors.md``.
+
+The public names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from treetap.actor import to_asyncio as to_asyncio
+    from treetap.actor.broadcast import Broadcast as Broadcast
+    from treetap.actor.broadcast import Subscription as Subscription
+    from treetap.actor.broadcast import open_broadcast as open_broadcast
+    from treetap.actor.gathering import gather_contexts as gather_contexts
+    from treetap.actor.sharing import maybe_open_context as maybe_open_context
+    from treetap.errors import ActorDied as ActorDied
+    from treetap.errors import ActorError as ActorError
+    from treetap.errors import AsyncioCancelled as AsyncioCancelled
+    from treetap.errors import Lagged as Lagged
+    from treetap.errors import PayloadError as PayloadError
+    from treetap.errors import RemoteCancelled as RemoteCancelled
+    from treetap.errors import RemoteError as RemoteError
+
+#: ``{public name: the module that has it}``.
+_HOMES = {
+    "ActorDied": "treetap.errors",
+    "ActorError": "treetap.errors",
+    "AsyncioCancelled": "treetap.errors",
+    "Broadcast": "treetap.actor.broadcast",
+    "Lagged": "treetap.errors",
+    "PayloadError": "treetap.errors",
+    "RemoteCancelled": "treetap.errors",
+    "RemoteError": "treetap.errors",
+    "Subscription": "treetap.actor.broadcast",
+    "gather_contexts": "treetap.actor.gathering",
+    "maybe_open_context": "treetap.actor.sharing",
+    "open_broadcast": "treetap.actor.broadcast",
+    "to_asyncio": "treetap.actor",
+}
+
+__all__ = [*_HOMES]  # noqa: PLE0604 - all of them are strings
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'treetap.actor' has no attribute {name!r}")
+    from importlib import import_module
+
+    if home == __name__:
+        return import_module(f"{home}.{name}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
