@@ -297,7 +297,7 @@ async def test_values_go_both_ways_and_none_is_lost():
             nursery.start_soon(receive)
             for number in range(2000):
                 await channel.send(number)
-            channel.end()
+            await channel.send_eof()
         assert await channel.result() == "echoed"
     assert got == list(range(2000))
 
@@ -532,3 +532,21 @@ async def test_a_buffer_of_nothing_is_refused():
 
 def test_the_module_is_named_as_it_is_used():
     assert to_asyncio.run_task is run_task
+
+
+@trio_test
+async def test_the_function_may_say_that_it_sent_all_and_go_on_receiving():
+    got: list[int] = []
+
+    async def once(channel: AsyncioEnd) -> None:
+        await channel.send("only")
+        await channel.send_eof()
+        with pytest.raises(trio.ClosedResourceError):
+            await channel.send("more")
+        async for value in channel:
+            got.append(value)
+
+    async with open_channel_from(once) as channel:
+        assert [value async for value in channel] == ["only"]
+        await channel.send(1)
+    assert got == [1]

@@ -113,24 +113,20 @@ class _End:
         self._sends = sends
         self._receives = receives
 
-    def end(self) -> None:
-        """Say that nothing more will be sent; receiving goes on."""
-        self._sends.end()
-
     def _close(self) -> None:
         self._sends.end()
         self._receives.close()
 
 
 class AsyncioEnd(_End):
-    """The end that the asyncio function has: ``send``, ``receive``, ``async for``, ``end``."""
+    """The end that the asyncio function has: ``send``, ``receive``, ``async for``, ``send_eof``."""
 
     async def send(self, value: Any) -> None:
         """Send a value to the trio side; waits while ``max_buffer`` are under way.
 
         Raises:
             trio.BrokenResourceError: The trio side has closed the channel.
-            trio.ClosedResourceError: After :meth:`end`.
+            trio.ClosedResourceError: After :meth:`send_eof`.
         """
         while not self._sends.put(value, None):
             bell = AsyncioBell(self._loop)
@@ -156,6 +152,10 @@ class AsyncioEnd(_End):
             finally:
                 self._receives.forget(bell)
         return values[0]
+
+    async def send_eof(self) -> None:
+        """Say that nothing more will be sent from here; receiving goes on."""
+        self._sends.end()
 
     def __aiter__(self) -> AsyncioEnd:
         return self
@@ -193,7 +193,7 @@ class TrioEnd(_End, trio.abc.Channel[Any], Generic[T]):
 
         Raises:
             trio.BrokenResourceError: The function has ended.
-            trio.ClosedResourceError: The channel is closed on this side, or :meth:`end` was called.
+            trio.ClosedResourceError: The channel is closed on this side, or :meth:`send_eof` was called.
         """
         await self._pass_checkpoint()
         while not self._sends.put(value, None):
@@ -230,6 +230,11 @@ class TrioEnd(_End, trio.abc.Channel[Any], Generic[T]):
             await trio.lowlevel.checkpoint_if_cancelled()
         else:
             await trio.lowlevel.checkpoint()
+
+    async def send_eof(self) -> None:
+        """Say that nothing more will be sent from here; receiving goes on."""
+        self._sends.end()
+        await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Close both directions; the function goes on until it notices."""
