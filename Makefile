@@ -67,10 +67,15 @@ $(ddtrace_venv)/.made: $(sources)
 	-$(call install,$(ddtrace_venv),--group bench)
 	@touch "$@"
 
+# Where Python is told to write no bytecode, each process of ours would compile what it imports.
+compile = "$(venv)/bin/python" -m compileall -q src
+
 demo: $(venv)/.made-for-use
+	@$(compile)
 	"$(venv)/bin/treetap" demo
 
 test: $(venv)/.made-for-work
+	@$(compile)
 	"$(venv)/bin/python" -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(venv)/.made-for-work
@@ -86,6 +91,7 @@ bench:
 	@for python in $(PYTHONS); do $(MAKE) --no-print-directory bench-one PYTHON="$$python"; done
 
 bench-one: $(venv)/.made-for-work $(ddtrace_venv)/.made
+	@$(compile)
 	"$(venv)/bin/python" -m benchmarks --ddtrace "$(ddtrace_venv)/bin/python" $(BENCH_ARGS)
 
 clean:
