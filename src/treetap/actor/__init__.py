@@ -1,4 +1,4 @@
-"""Python functions in other processes: nursery → portal → context → stream; ``docs/actors.md``.
+"""Python functions in other processes, under structured concurrency, on trio.
 
 The public names are loaded when they are first used.
 """
@@ -9,38 +9,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from treetap.actor import to_asyncio as to_asyncio
-    from treetap.actor.broadcast import Broadcast as Broadcast
-    from treetap.actor.broadcast import Subscription as Subscription
-    from treetap.actor.broadcast import open_broadcast as open_broadcast
-    from treetap.actor.gathering import gather_contexts as gather_contexts
-    from treetap.actor.sharing import maybe_open_context as maybe_open_context
-    from treetap.errors import ActorDied as ActorDied
-    from treetap.errors import ActorError as ActorError
-    from treetap.errors import AsyncioCancelled as AsyncioCancelled
-    from treetap.errors import Lagged as Lagged
-    from treetap.errors import PayloadError as PayloadError
-    from treetap.errors import RemoteCancelled as RemoteCancelled
-    from treetap.errors import RemoteError as RemoteError
-
 #: ``{public name: the module that has it}``.
 _HOMES = {
+    # Messages between two actors.
+    "ActorId": "treetap.actor.identity",
+    "Context": "treetap.actor.context",
+    "Peer": "treetap.actor.peer",
+    "Portal": "treetap.actor.portal",
+    "Stream": "treetap.actor.stream",
     "ActorDied": "treetap.errors",
     "ActorError": "treetap.errors",
-    "AsyncioCancelled": "treetap.errors",
-    "Broadcast": "treetap.actor.broadcast",
-    "Lagged": "treetap.errors",
     "PayloadError": "treetap.errors",
     "RemoteCancelled": "treetap.errors",
     "RemoteError": "treetap.errors",
-    "Subscription": "treetap.actor.broadcast",
-    "gather_contexts": "treetap.actor.gathering",
-    "maybe_open_context": "treetap.actor.sharing",
-    "open_broadcast": "treetap.actor.broadcast",
-    "to_asyncio": "treetap.actor",
 }
 
-__all__ = [*_HOMES]  # noqa: PLE0604 - all of them are strings
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
@@ -49,8 +33,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'treetap.actor' has no attribute {name!r}")
     from importlib import import_module
 
-    if home == __name__:
-        return import_module(f"{home}.{name}")
     return getattr(import_module(home), name)
 
 

@@ -1,0 +1,100 @@
+"""A call of a function in another actor, on the side of the caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from treetap.actor.message import CANCEL
+from treetap.actor.payload import target_of
+from treetap.errors import RemoteCancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from treetap.actor.peer import Peer
+
+
+class Pending:
+    """One call without a context, until its end; one task waits for it."""
+
+    __slots__ = ("_task", "error", "is_ended", "is_wanted", "payload")
+
+    def __init__(self) -> None:
+        self._task: trio.lowlevel.Task | None = None
+        self.is_ended = False
+        self.payload = b""
+        self.error: Exception | None = None
+        #: The error is that it was cancelled, because of what we did.
+        self.is_wanted = False
+
+    def succeed(self, payload: bytes) -> None:
+        self.payload = payload
+        self._end()
+
+    def fail(self, error: Exception, *, is_wanted: bool = False) -> None:
+        self.error = error
+        self.is_wanted = is_wanted
+        self._end()
+
+    def _end(self) -> None:
+        self.is_ended = True
+        if self._task is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    async def wait(self) -> None:
+        """Until its end. Is a checkpoint only when there is something to wait for."""
+        if not self.is_ended:
+            self._task = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+    def _abort(self, _: object) -> trio.lowlevel.Abort:
+        self._task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+async def call(
+    peer: Peer,
+    function: Callable[..., Awaitable[Any]] | Callable[..., Any],
+    manner: int,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Call ``function`` in the actor of ``peer``: ``Portal.run`` and ``Portal.run_sync``."""
+    target = target_of(function, manner)
+    contract = target.contract
+    body = target.prefix + contract.encode_arguments(args, kwargs)
+    await trio.lowlevel.checkpoint_if_cancelled()
+    if peer.sender.is_full:
+        await peer.sender.room()
+    pending = Pending()
+    number = peer.begin(pending, body)
+    try:
+        await pending.wait()
+    except BaseException:  # trio.Cancelled, or a ctrl-c that trio delivers like one
+        if await _called_off(peer, number, pending):
+            raise
+    if pending.error is not None:
+        raise pending.error
+    return contract.result.decode(pending.payload)
+
+
+async def _called_off(peer: Peer, number: int, pending: Pending) -> bool:
+    """Cancel the call over there; whether nothing went wrong by that.
+
+    What doesn't end within the grace is left to itself: its number stays taken until it does.
+    """
+    peer.sender.put_now(CANCEL, number)
+    with trio.move_on_after(peer.cancel_grace_s, shield=True):
+        await pending.wait()
+    return pending.error is None or pending.is_wanted
+
+
+def cancelled_error(name: str, actor: object, by: str) -> RemoteCancelled:
+    """The error for a task over there that was cancelled."""
+    return RemoteCancelled(
+        f"{name} in {actor} was cancelled: {by}.",
+        "It was not cancelled by its caller, so that the caller has no result and no error of it.",
+    )

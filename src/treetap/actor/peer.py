@@ -1,0 +1,409 @@
+"""One end of a channel between two actors: both may call functions at the other."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import trio
+
+from treetap.actor import message
+from treetap.actor.call import Pending, cancelled_error
+from treetap.actor.context import CallerSide
+from treetap.actor.failure import unbox
+from treetap.actor.frame import MAX_FRAME_BYTES, Inbox, Outbox
+from treetap.actor.handling import Incoming, handle
+from treetap.actor.message import FROM_CALLEE, LAST_NUMBER
+from treetap.actor.pipe import pipe_of
+from treetap.actor.portal import Portal
+from treetap.actor.sending import Sender
+from treetap.errors import ActorDied, ActorError, LinkError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+
+    from treetap.actor.identity import ActorId
+
+logger = logging.getLogger(__name__)
+
+#: So many calls of the other side's may run here at once; more is no program's doing.
+MAX_CALLS = 65_536
+#: What was said last has so long to get out before the channel is closed.
+CLOSE_GRACE_S = 0.25
+_TEXTS = ("accepted", "deferred", "refused")
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_hello = msgspec.msgpack.Decoder(message.Hello).decode
+_decode_call = msgspec.msgpack.Decoder(message.Call).decode
+_decode_cancelled = msgspec.msgpack.Decoder(message.Cancelled).decode
+_decode_text = msgspec.msgpack.Decoder(str).decode
+
+
+class Peer:
+    """One end of a channel. ``serve()`` must run for anything to happen.
+
+    Args:
+        stream: A connected socket, or a trio stream (TLS); taken over.
+        local: Who we are.
+        remote: Who is at the other end, where that is known before it says so itself.
+        main_path: Of an actor: the program of its root, from ``main_place()`` there.
+        explain: Asked once when the connection ends without our doing; what it gives is raised
+            in all that waits for the other side.
+        on_cancel_actor: Called when the other side asks this actor to end; without it, refused.
+        why_ending: Says why this actor ends, for callers whose calls are cancelled by that.
+        cancel_grace_s: What a cancelled call waits for its end at the other side.
+        max_frame_bytes: Of one message, both ways.
+    """
+
+    def __init__(
+        self,
+        stream: socket.socket | trio.SocketStream | trio.abc.Stream,
+        *,
+        local: ActorId,
+        remote: ActorId | None = None,
+        main_path: str | None = None,
+        explain: Callable[[], Awaitable[ActorDied]] | None = None,
+        on_cancel_actor: Callable[[], None] | None = None,
+        why_ending: Callable[[], str] | None = None,
+        cancel_grace_s: float = 0.5,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+    ) -> None:
+        self.local = local
+        self.main_path = main_path
+        self.cancel_grace_s = cancel_grace_s
+        self.portal = Portal(self)
+        #: Why the connection was ended by us, if the other side gave reason to.
+        self.fault = ""
+        self._remote = remote
+        self._explain = explain
+        self._on_cancel_actor = on_cancel_actor
+        self._why_ending = why_ending
+        self._pipe = pipe_of(stream)
+        self._inbox = Inbox(max_frame_bytes)
+        self.sender = Sender(self._pipe, Outbox(max_frame_bytes), self._on_broken)
+        self._outgoing: dict[int, Pending | CallerSide[Any, Any, Any]] = {}
+        self._incoming: dict[int, Incoming] = {}
+        self._last_number = 0
+        self._last_incoming = 0
+        self._reading = trio.CancelScope()
+        self._has_greeted = False
+        self._has_served = False
+        self._was_asked_to_end = False
+        self._known = trio.Event()
+        self._lost: ActorDied | None = None
+        self._answers: list[trio.Event] = []
+        self._answer = ""
+        self._service: trio.Nursery
+        self._actions = self._make_actions()
+        self.sender.put(message.HELLO, 0, _encode(message.Hello(message.PROTOCOL, local)))
+        if remote is not None:
+            self._known.set()
+
+    @property
+    def remote(self) -> ActorId:
+        """Who is at the other end.
+
+        Raises:
+            ActorError: It has not said so yet.
+        """
+        if self._remote is None:
+            raise ActorError("The other side has not said yet who it is.", slug="actor-unknown")
+        return self._remote
+
+    async def serve(
+        self, *, task_status: trio.TaskStatus[Portal] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve the channel until it ends; raises nothing for what the other side does.
+
+        Calls of the other side run as tasks in here. Cancelled, it cancels them, tells the other
+        side, and closes the channel; whatever waits for the other side gets `ActorDied`.
+
+        Args:
+            task_status: Told the portal, when the other side has said who it is, or is gone.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-c met a function that the other side had called.
+        """
+        if self._has_served:
+            raise ActorError("serve() was called before.", slug="actor-unknown")
+        self._has_served = True
+        try:
+            async with trio.open_nursery() as lines:
+                lines.start_soon(self.sender.run)
+                lines.start_soon(self._greeted, task_status)
+                try:
+                    async with trio.open_nursery() as service:
+                        self._service = service
+                        await self._read()
+                        # Nobody is left to whom these tasks could say anything.
+                        lines.start_soon(self._explain_loss)
+                        service.cancel_scope.cancel()
+                finally:
+                    self.sender.close(CLOSE_GRACE_S)
+        finally:
+            self._lose(ActorDied(f"The channel to {self._who()} was closed on this side."))
+            await self._pipe.aclose()
+
+    async def request_cancel(self) -> str:
+        """Ask the other actor to end; returns when it has answered, or is gone.
+
+        Returns:
+            ``"accepted"``; ``"refused"``, if it isn't an actor that its peer can end;
+            ``"deferred"``; ``"gone"``.
+        """
+        answered = trio.Event()
+        if self._lost is None:
+            self._answers.append(answered)
+            self.sender.put_now(message.CANCEL_ACTOR, 0)
+            await answered.wait()
+        return self._answer or "gone"
+
+    def why_ending(self) -> str:
+        """Why calls that run here are cancelled by none of their callers."""
+        if self._why_ending is not None:
+            return self._why_ending()
+        if self._was_asked_to_end:
+            return f"{self._who()} asked the actor to end"
+        return f"{self.local} is ending"
+
+    # What the tasks of this side say: portals, contexts, handlers.
+
+    def next_number(self) -> int:
+        """A number for a call that no other call has."""
+        number = self._last_number
+        while True:
+            number = number + 1 if number < LAST_NUMBER else 1
+            if number not in self._outgoing:
+                self._last_number = number
+                return number
+
+    def begin(self, call: Pending | CallerSide[Any, Any, Any], body: bytes, number: int = 0) -> int:
+        """Send a call, whose end ``call`` will be told.
+
+        Returns:
+            Its number.
+
+        Raises:
+            ActorDied: The connection has ended.
+            PayloadError: The call is larger than a message may be.
+        """
+        if self._lost is not None:
+            raise _again(self._lost)
+        number = number or self.next_number()
+        if self._outgoing:
+            self.sender.put(message.CALL, number, body)
+        else:
+            # Nobody else is about to speak: there is nothing to wait for.
+            self.sender.put_now(message.CALL, number, body)
+        self._outgoing[number] = call
+        return number
+
+    def finish(self, incoming: Incoming, kind: int, body: bytes) -> None:
+        """Say how a call of the other side's has ended.
+
+        Raises:
+            PayloadError: That is larger than a message may be.
+        """
+        is_last = len(self._incoming) == 1
+        put = self.sender.put_now if is_last else self.sender.put
+        put(kind, incoming.number | FROM_CALLEE, body)
+        self._incoming.pop(incoming.number, None)
+
+    # Reading.
+
+    async def _read(self) -> None:
+        """Take in what the other side says, until the connection ends or makes no sense."""
+        inbox, actions = self._inbox, self._actions
+        try:
+            with self._reading:
+                while count := await self._pipe.receive_into(inbox.room()):
+                    inbox.received(count)
+                    for kind, number, body in inbox.frames():
+                        actions[kind](number, body)
+                if inbox.torn:
+                    self.fault = "the connection ended in the middle of a message"
+        except OSError as exc:
+            self.fault = self.fault or f"the connection broke ({exc})"
+        except (ActorError, LinkError, msgspec.DecodeError, RecursionError) as exc:
+            self.fault = f"it sent what makes no sense ({exc})"
+            logger.warning("the channel to %s is closed: %s", self._who(), self.fault)
+        except KeyError as exc:
+            self.fault = f"it sent a message of no kind ({exc})"
+            logger.warning("the channel to %s is closed: %s", self._who(), self.fault)
+
+    def _make_actions(self) -> dict[int, Callable[[int, bytes], None]]:
+        streamed = {
+            kind: self._stream_action(kind)
+            for kind in (
+                message.ITEM,
+                message.BYTES_ITEM,
+                message.CREDIT,
+                message.END,
+                message.CLOSED,
+            )
+        }
+        return streamed | {
+            message.HELLO: self._on_hello,
+            message.CALL: self._on_call,
+            message.CANCEL: self._on_cancel,
+            message.STARTED: self._on_started,
+            message.RESULT: self._on_result,
+            message.FAILURE: self._on_failure,
+            message.CANCELLED: self._on_cancelled,
+            message.CANCEL_ACTOR: self._on_cancel_request,
+            message.CANCEL_ACTOR_ANSWER: self._on_cancel_answer,
+        }
+
+    def _on_hello(self, number: int, body: bytes) -> None:
+        if self._has_greeted or number:
+            raise LinkError("It greeted twice.", slug="link-message")
+        hello = _decode_hello(body)
+        if hello.protocol != message.PROTOCOL:
+            raise LinkError(
+                f"It speaks version {hello.protocol} of the protocol.",
+                f"Here it is version {message.PROTOCOL}; use one version of treetap.",
+                slug="link-protocol",
+            )
+        self._has_greeted = True
+        self._remote = hello.actor
+        self._known.set()
+
+    def _on_call(self, number: int, body: bytes) -> None:
+        if not self._has_greeted:
+            raise LinkError("It called before it said who it is.", slug="link-message")
+        if not 0 < number <= LAST_NUMBER or number in self._incoming:
+            raise LinkError(f"It made call {number} twice.", slug="link-message")
+        if len(self._incoming) >= MAX_CALLS:
+            raise LinkError(f"It made more than {MAX_CALLS} calls at once.", slug="link-message")
+        call = _decode_call(body)
+        incoming = self._incoming[number] = Incoming(number)
+        self._last_incoming = max(self._last_incoming, number)
+        self._service.start_soon(handle, self, incoming, call, name=call.qualname)
+
+    def _on_cancel(self, number: int, body: bytes) -> None:
+        incoming = self._running(number)
+        if incoming is not None:
+            incoming.call_off()
+
+    def _running(self, number: int) -> Incoming | None:
+        """The call of the other side's; None if it has just ended here."""
+        incoming = self._incoming.get(number)
+        if incoming is None and not 0 < number <= self._last_incoming:
+            raise LinkError(f"It spoke of call {number}, which it never made.", slug="link-message")
+        return incoming
+
+    def _waiting(self, number: int) -> Pending | CallerSide[Any, Any, Any]:
+        call = self._outgoing.get(number & LAST_NUMBER)
+        if call is None or not number & FROM_CALLEE:
+            raise LinkError(f"It spoke of call {number}, which isn't made.", slug="link-message")
+        return call
+
+    def _ended(self, number: int) -> Pending | CallerSide[Any, Any, Any]:
+        call = self._waiting(number)
+        del self._outgoing[number & LAST_NUMBER]
+        return call
+
+    def _context(self, number: int) -> CallerSide[Any, Any, Any]:
+        call = self._waiting(number)
+        if not isinstance(call, CallerSide):
+            raise LinkError(f"Call {number} has no context.", slug="link-message")
+        return call
+
+    def _on_started(self, number: int, body: bytes) -> None:
+        self._context(number).start(body)
+
+    def _on_result(self, number: int, body: bytes) -> None:
+        self._ended(number).succeed(body)
+
+    def _on_failure(self, number: int, body: bytes) -> None:
+        self._ended(number).fail(unbox(body, self.remote))
+
+    def _on_cancelled(self, number: int, body: bytes) -> None:
+        cancelled = _decode_cancelled(body)
+        error = cancelled_error("The function", self.remote, cancelled.by)
+        self._ended(number).fail(error, is_wanted=cancelled.is_wanted)
+
+    def _stream_action(self, kind: int) -> Callable[[int, bytes], None]:
+        outgoing, incoming = self._outgoing, self._incoming
+
+        def deliver(number: int, body: bytes) -> None:
+            if number & FROM_CALLEE:
+                call = outgoing.get(number & LAST_NUMBER)
+                if not isinstance(call, CallerSide):
+                    call = self._context(number)
+                call.stream.deliver(kind, body)
+            else:
+                running = incoming.get(number) or self._running(number)
+                if running is not None:
+                    running.deliver(kind, body)
+
+        return deliver
+
+    def _on_cancel_request(self, number: int, body: bytes) -> None:
+        accepts = self._on_cancel_actor is not None
+        answer = "accepted" if accepts else "refused"
+        self.sender.put_now(message.CANCEL_ACTOR_ANSWER, 0, _encode(answer))
+        if self._on_cancel_actor is not None:
+            self._was_asked_to_end = True
+            self._on_cancel_actor()
+
+    def _on_cancel_answer(self, number: int, body: bytes) -> None:
+        answer = _decode_text(body)
+        if answer not in _TEXTS or not self._answers:
+            raise LinkError("It gave an answer that nobody waits for.", slug="link-message")
+        self._answer = answer
+        for answered in self._answers:
+            answered.set()
+        self._answers.clear()
+
+    # The end.
+
+    def _on_broken(self) -> None:
+        """Nothing can be written any more; what has come can still be read, for a moment."""
+        self._reading.deadline = trio.current_time() + CLOSE_GRACE_S
+
+    async def _greeted(self, task_status: trio.TaskStatus[Portal]) -> None:
+        await self._known.wait()
+        task_status.started(self.portal)
+
+    async def _explain_loss(self) -> None:
+        hint = f"{self.fault[:1].upper()}{self.fault[1:]}." if self.fault else ""
+        error = ActorDied(f"The connection to {self._who()} ended.", hint)
+        try:
+            if self._explain is not None:
+                error = await self._explain()
+        except Exception:
+            logger.exception("why %s is gone can't be told", self._who())
+        finally:
+            self._lose(error)
+
+    def _lose(self, error: ActorDied) -> None:
+        """End everything that waits for the other side."""
+        if self._lost is not None:
+            return
+        self._lost = error
+        outgoing = list(self._outgoing.values())
+        self._outgoing.clear()
+        for call in outgoing:
+            call.fail(_again(error))
+        for answered in self._answers:
+            answered.set()
+        self._known.set()
+
+    def _who(self) -> str:
+        return (
+            str(self._remote) if self._remote is not None else "an actor that never said its name"
+        )
+
+
+def _again(error: ActorDied) -> ActorDied:
+    """The same error once more: each who waits raises one of his own."""
+    other = copy.copy(error)
+    other.__dict__.update(error.__dict__)
+    notes = getattr(error, "__notes__", None)
+    if notes is not None:
+        other.__notes__ = list(notes)
+    return other
