@@ -40,17 +40,30 @@ _HOMES = {
     "SupervisionError": "treetap.errors",
 }
 
+#: Packages that are loaded when they are first used, as ``treetap.process.supervise_run_process``.
+#: Not in ``__all__``: a star import would load trio.
+_PACKAGES = ("actor", "process")
+
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604 - all of them are strings
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _PACKAGES:
+        try:
+            return import_module(f"treetap.{name}")
+        except ModuleNotFoundError as exc:
+            if exc.name != "trio":
+                raise
+            raise AttributeError(
+                f"treetap.{name} needs the package's extra: pip install 'treetap[trio]'"
+            ) from exc
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'treetap' has no attribute {name!r}")
-    from importlib import import_module
-
     return getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])

@@ -1,0 +1,108 @@
+"""Who descends from a process: read from ``/proc``, or from ``ps`` where that isn't."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Entry(NamedTuple):
+    """A live process, or one that was.
+
+    Attributes:
+        start: When it started, in ticks since the boot: with the pid it is one process for ever.
+            0 where only ``ps`` knows it.
+    """
+
+    pid: int
+    parent: int
+    group: int
+    start: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.pid, self.start
+
+
+def processes() -> dict[int, Entry]:
+    """All live processes by their pid; zombies aren't alive."""
+    if not Path("/proc/self/stat").exists():
+        return _processes_of_ps()
+    found = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208 - a Path each would double the time
+        if name.isdigit() and (entry := entry_of(int(name))) is not None:
+            found[entry.pid] = entry
+    return found
+
+
+def entry_of(pid: int) -> Entry | None:
+    """One live process, from ``/proc``; ``None`` if there is no such."""
+    try:
+        # The command's name, in brackets, may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except (OSError, ValueError):
+        return None
+    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
+        return None
+    return Entry(pid, int(fields[1]), int(fields[2]), int(fields[19]))
+
+
+def _processes_of_ps() -> dict[int, Entry]:
+    done = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=False
+    )
+    return parse_ps(done.stdout)
+
+
+def parse_ps(text: str) -> dict[int, Entry]:
+    found = {}
+    for line in text.splitlines():
+        pid, parent, group, state, *_ = line.split()
+        if not state.startswith("Z"):
+            found[int(pid)] = Entry(int(pid), int(parent), int(group), 0)
+    return found
+
+
+def descendants(pids: Iterable[int], among: dict[int, Entry]) -> list[Entry]:
+    """Everybody who descends from ``pids``, without these themselves."""
+    children: dict[int, list[Entry]] = {}
+    for entry in among.values():
+        children.setdefault(entry.parent, []).append(entry)
+    found: list[Entry] = []
+    seen = set(pids)
+    open_ends = list(seen)
+    while open_ends:
+        for entry in children.get(open_ends.pop(), ()):
+            if entry.pid not in seen:
+                seen.add(entry.pid)
+                found.append(entry)
+                open_ends.append(entry.pid)
+    return found
+
+
+def send(entry: Entry, number: int) -> None:
+    """Send a signal to this very process, and to none that got its pid since.
+
+    Raises:
+        PermissionError: It belongs to somebody else.
+    """
+    try:
+        if entry.start and hasattr(os, "pidfd_open"):
+            handle = os.pidfd_open(entry.pid)
+            try:
+                # Held by the handle, it can't become another one after this look.
+                now = entry_of(entry.pid)
+                if now is not None and now.start == entry.start:
+                    signal.pidfd_send_signal(handle, number)
+            finally:
+                os.close(handle)
+        else:
+            os.kill(entry.pid, number)
+    except ProcessLookupError:
+        return  # it has gone

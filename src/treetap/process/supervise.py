@@ -1,0 +1,187 @@
+"""``supervise_run_process``: any program, from its start to its end, in one task.
+
+stdin of the program is always the null device. Its stdout is that too, unless it is relayed or given
+(``None`` given means: inherit). Its stderr is read if it is relayed, or for the error. So it never has
+the terminal of the program that starts it, unless that is what ``stdout=None`` asks for.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from treetap.process import killing
+from treetap.process import level as levels
+from treetap.process.failure import bare_errors, failure
+from treetap.process.handing import ChannelSink, Line
+from treetap.process.lines import LineSplitter
+from treetap.process.orders import NOT_GIVEN, Command, Orders
+from treetap.process.reading import Reader, Sink, finish
+from treetap.process.relay import Logger, LogSink
+from treetap.process.tail import HeadAndTail
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from treetap.process.handing import Stream
+
+#: Where lines go, and what a supervisor has to say, unless another logger is given.
+LOGGER = logging.getLogger("treetap.process")
+
+
+@trio.lowlevel.enable_ki_protection
+async def supervise_run_process(
+    cmd: Command,
+    *,
+    check: bool = True,
+    label: str | None = None,
+    relay_stdout: bool = False,
+    relay_stderr: bool = False,
+    relay_level: str | int = "io",
+    logger: Logger = LOGGER,
+    lines: trio.MemorySendChannel[Line] | None = None,
+    stdout: Any = NOT_GIVEN,
+    merge_stderr: bool = False,
+    keep_stdout: bool = False,
+    keep_bytes: tuple[int, int] = (16384, 16384),
+    ok: Collection[int] = (0,),
+    cancel_grace_s: float = 5.0,
+    kill_tree: bool = False,
+    pipe_grace_s: float = 0.5,
+    max_line_bytes: int = 1 << 20,
+    prompt_after_s: float = 0.25,
+    escape_control: bool = True,
+    task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED,
+    **run_process_kwargs: Any,
+) -> None:
+    """Run a program to its end; ``await nursery.start(partial(…))`` gives its ``trio.Process``.
+
+    ``docs/process.md`` says what each argument does.
+
+    Raises:
+        subprocess.CalledProcessError: With ``check``, the program's code is none of ``ok``; bare.
+        SupervisionError: An argument makes no sense. Nothing was started.
+        OSError: The program can't be started.
+    """
+    # Each argument but these two is a field of the same name, there and only there looked at.
+    given = {name: value for name, value in locals().items() if name in Orders.__slots__}
+    orders = Orders(command=cmd, options=run_process_kwargs, **given)
+    with nullcontext() if lines is None else lines:
+        orders.validate()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        # A program that has started has a supervisor, whoever is cancelled meanwhile.
+        with trio.CancelScope(shield=True):
+            process = await trio.lowlevel.open_process(cmd, **orders.popen_options())
+        await _Supervisor(orders, process).run(task_status)
+
+
+class _Supervisor:
+    """One program that runs, and the readers of its pipes."""
+
+    def __init__(self, orders: Orders, process: trio.Process) -> None:
+        self._orders = orders
+        self._process = process
+        self._name = orders.name()
+        self._kept: dict[Stream, HeadAndTail | None] = {"out": None, "err": None}
+        self._readers: list[Reader] = []
+        self._log_sinks: list[LogSink] = []
+        self._remarks: list[str] = []
+        if orders.has_stdout_pipe:
+            is_kept = orders.keep_stdout or (orders.merge_stderr and orders.check)
+            is_relayed = orders.relay_stdout or (orders.merge_stderr and orders.relay_stderr)
+            self._add_reader("out", process.stdout, is_kept=is_kept, is_relayed=is_relayed)
+        if orders.has_stderr_pipe:
+            self._add_reader(
+                "err", process.stderr, is_kept=orders.check, is_relayed=orders.relay_stderr
+            )
+
+    def _add_reader(
+        self,
+        stream: Stream,
+        pipe: trio.abc.ReceiveStream | None,
+        *,
+        is_kept: bool,
+        is_relayed: bool,
+    ) -> None:
+        assert isinstance(pipe, trio.lowlevel.FdStream)
+        orders = self._orders
+        self._kept[stream] = kept = HeadAndTail(*orders.keep_bytes) if is_kept else None
+        sink: Sink | None = None
+        if is_relayed and orders.lines is not None:
+            sink = ChannelSink(orders.lines.clone(), stream)
+        elif is_relayed:
+            tag = self._name if orders.merge_stderr else f"{self._name}:{stream}"
+            level = levels.resolve(orders.relay_level)
+            sink = LogSink(orders.logger, level, tag, escape_control=orders.escape_control)
+            self._log_sinks.append(sink)
+        splitter = LineSplitter(orders.max_line_bytes) if sink is not None else None
+        self._readers.append(Reader(pipe, kept, splitter, sink, orders.prompt_after_s))
+
+    async def run(self, task_status: trio.TaskStatus[trio.Process]) -> None:
+        with bare_errors():
+            async with trio.open_nursery() as nursery:
+                for reader in self._readers:
+                    nursery.start_soon(reader.run)
+                try:
+                    task_status.started(self._process)
+                    await self._process.wait()
+                    await self._finish()
+                except BaseException:
+                    with trio.CancelScope(shield=True):
+                        await self._end()
+                    raise
+        for reader in self._readers:
+            if reader.failure is not None:
+                raise reader.failure
+        self._check()
+
+    async def _finish(self) -> None:
+        if await finish(self._readers, self._orders.pipe_grace_s):
+            self._say_that_it_is_held()
+
+    async def _end(self) -> None:
+        """End the program, and relay its last words."""
+        orders = self._orders
+        quarry = killing.Quarry(
+            self._process, leads_group=orders.leads_group, with_descendants=orders.kill_tree
+        )
+        try:
+            await killing.end(quarry, self._process, orders.cancel_grace_s, orders.deliver_cancel)
+        finally:
+            # A channel that nobody receives from takes no last words.
+            with trio.move_on_after(orders.pipe_grace_s + orders.cancel_grace_s):
+                await self._finish()
+            for reader in self._readers:
+                reader.abandon()
+
+    def _say_that_it_is_held(self) -> None:
+        text = (
+            f"[{self._name}] it has ended, but another process holds its output open: that is no "
+            f"longer read after {self._orders.pipe_grace_s:g} s, and breaks for whoever writes."
+        )
+        try:
+            self._orders.logger.warning("%s", text)
+        except Exception as exc:  # noqa: BLE001 - a broken log is no reason to fail
+            self._remarks.append(f"{text} (The log refused this: {exc!r})")
+
+    def _check(self) -> None:
+        orders, returncode = self._orders, self._process.returncode
+        assert returncode is not None
+        if not orders.check or orders.is_success(returncode):
+            return
+        for sink in self._log_sinks:
+            if sink.refused:
+                self._remarks.append(
+                    f"{sink.refused} of its lines were not logged: {sink.first_refusal!r}"
+                )
+        kept = self._kept
+        raise failure(
+            returncode,
+            self._process.args,
+            stdout=kept["out"],
+            stderr=kept["out"] if orders.merge_stderr else kept["err"],
+            remarks=self._remarks,
+        )
