@@ -9,6 +9,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from treetap.actor import to_asyncio as to_asyncio
+    from treetap.actor.broadcast import Broadcast as Broadcast
+    from treetap.actor.broadcast import Subscription as Subscription
+    from treetap.actor.broadcast import open_broadcast as open_broadcast
+    from treetap.actor.context import Context as Context
+    from treetap.actor.gathering import gather_contexts as gather_contexts
+    from treetap.actor.identity import ActorId as ActorId
+    from treetap.actor.peer import Peer as Peer
+    from treetap.actor.portal import Portal as Portal
+    from treetap.actor.sharing import maybe_open_context as maybe_open_context
+    from treetap.actor.stream import Stream as Stream
+    from treetap.errors import ActorDied as ActorDied
+    from treetap.errors import ActorError as ActorError
+    from treetap.errors import AsyncioCancelled as AsyncioCancelled
+    from treetap.errors import Lagged as Lagged
+    from treetap.errors import PayloadError as PayloadError
+    from treetap.errors import RemoteCancelled as RemoteCancelled
+    from treetap.errors import RemoteError as RemoteError
+
 #: ``{public name: the module that has it}``.
 _HOMES = {
     # Messages between two actors.
@@ -17,11 +36,21 @@ _HOMES = {
     "Peer": "treetap.actor.peer",
     "Portal": "treetap.actor.portal",
     "Stream": "treetap.actor.stream",
+    # Tools over them.
+    "Broadcast": "treetap.actor.broadcast",
+    "Subscription": "treetap.actor.broadcast",
+    "gather_contexts": "treetap.actor.gathering",
+    "maybe_open_context": "treetap.actor.sharing",
+    "open_broadcast": "treetap.actor.broadcast",
+    "to_asyncio": "treetap.actor",
+    # What goes wrong.
     "ActorDied": "treetap.errors",
     "ActorError": "treetap.errors",
     "PayloadError": "treetap.errors",
     "RemoteCancelled": "treetap.errors",
     "RemoteError": "treetap.errors",
+    "AsyncioCancelled": "treetap.errors",
+    "Lagged": "treetap.errors",
 }
 
 __all__ = list(_HOMES)
@@ -33,6 +62,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'treetap.actor' has no attribute {name!r}")
     from importlib import import_module
 
+    if home == __name__:
+        return import_module(f"{home}.{name}")  # a module of its own
     return getattr(import_module(home), name)
 
 
