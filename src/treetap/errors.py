@@ -122,15 +122,25 @@ class ActorError(TreetapError):
 
 
 class ActorDied(ActorError):
-    """The actor at the other end is gone, or can't be reached any more."""
+    """The actor at the other end is gone, or can't be reached any more.
+
+    Attributes:
+        uid: Of the actor (``ActorId.uid``); ``""`` where that isn't known.
+    """
 
     slug = "actor-died"
+    uid = ""
 
 
 class RemoteCancelled(ActorError):
-    """A task in another actor was cancelled, and not because its caller asked for it."""
+    """A task in another actor was cancelled, and not because its caller asked for it.
+
+    Attributes:
+        uid: Of the actor (``ActorId.uid``); ``""`` where that isn't known.
+    """
 
     slug = "remote-cancelled"
+    uid = ""
 
 
 class PayloadError(ActorError):

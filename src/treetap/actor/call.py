@@ -94,7 +94,9 @@ async def _called_off(peer: Peer, number: int, pending: Pending) -> bool:
 
 def cancelled_error(name: str, actor: object, by: str) -> RemoteCancelled:
     """The error for a task over there that was cancelled."""
-    return RemoteCancelled(
+    error = RemoteCancelled(
         f"{name} in {actor} was cancelled: {by}.",
         "It was not cancelled by its caller, so that the caller has no result and no error of it.",
     )
+    error.uid = getattr(actor, "uid", "")
+    return error

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import trio
 
-from treetap.actor.call import cancelled_error
 from treetap.actor.message import CANCEL, CONTEXT, FROM_CALLEE, STARTED
 from treetap.actor.payload import Slot, Target, target_of
 from treetap.actor.stream import MAX_BYTES, MAX_MESSAGES, Stream
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from treetap.actor.identity import ActorId
     from treetap.actor.peer import Peer
+    from treetap.actor.portal import Portal
 
 Sends = TypeVar("Sends")
 Receives = TypeVar("Receives")
@@ -41,6 +41,11 @@ class Context(Generic[Sends, Receives, First]):
     def actor(self) -> ActorId:
         """Who is at the other end."""
         return self._peer.remote
+
+    @property
+    def portal(self) -> Portal:
+        """Calls functions at the other end: a function that was called may call back."""
+        return self._peer.portal
 
     async def started(self, value: First) -> None:
         """Of the called: let the caller enter its block, with ``value``. Once.
@@ -137,6 +142,7 @@ class CallerSide(Context[Sends, Receives, First]):
         #: What is to be raised when the block is left; and what ``result()`` raises.
         self.failure: Exception | None = None
         self._absence: Exception | None = None
+        self._has_called_off = False
 
     # Said by the peer.
 
@@ -164,7 +170,7 @@ class CallerSide(Context[Sends, Receives, First]):
 
     def fail(self, error: Exception, *, is_wanted: bool = False) -> None:
         self._absence = error
-        if is_wanted and self._first_payload is not None:
+        if is_wanted and (self._has_called_off or self._first_payload is not None):
             self._end(None)
             return
         self.failure = error
@@ -204,6 +210,7 @@ class CallerSide(Context[Sends, Receives, First]):
     async def call_off(self) -> None:
         """Cancel the other side because of an error here, and wait for its end, for the grace."""
         self.stream.shut(is_told=True)
+        self._has_called_off = True
         if not self._ended.is_set():
             self._peer.sender.put_now(CANCEL, self._number)
             with trio.move_on_after(self._peer.cancel_grace_s, shield=True):
@@ -242,7 +249,7 @@ def _raise_both(side: CallerSide[Any, Any, Any], exc: BaseException) -> NoReturn
     if failure is None or _contains(exc, failure):
         raise exc
     if _is_cancelled_only(exc):
-        raise failure
+        raise failure from None
     raise BaseExceptionGroup(f"both sides of a context with {side.actor} failed", [failure, exc])
 
 
@@ -256,6 +263,3 @@ def _is_cancelled_only(exc: BaseException) -> bool:
     if isinstance(exc, BaseExceptionGroup):
         return all(_is_cancelled_only(member) for member in exc.exceptions)
     return isinstance(exc, trio.Cancelled)
-
-
-__all__ = ["CalleeSide", "CallerSide", "Context", "cancelled_error", "opened"]

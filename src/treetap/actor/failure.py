@@ -170,7 +170,8 @@ _decode_plain = msgspec.msgpack.Decoder(ext_hook=_restored).decode
 
 def _unboxed(boxed: Boxed, actor: ActorId) -> Exception:
     exc: Exception | None = None
-    with suppress(Exception):  # of any kind: then it is the text that arrives
+    # Whatever goes wrong, then it is the text that arrives; a module may exit when it is imported.
+    with suppress(Exception, SystemExit):
         exc = _rebuilt(boxed, actor)
     if exc is None:
         name = f"{boxed.module}.{boxed.qualname}".removeprefix("builtins.")

@@ -9,13 +9,26 @@ import trio
 
 from treetap.actor.context import CalleeSide
 from treetap.actor.failure import box
-from treetap.actor.message import CANCELLED, CONTEXT, FAILURE, RESULT, SYNC, Call, Cancelled
+from treetap.actor.message import (
+    ASYNC,
+    CANCELLED,
+    CONTEXT,
+    FAILURE,
+    RESULT,
+    SYNC,
+    Call,
+    Cancelled,
+)
 from treetap.actor.payload import contract_of
 from treetap.actor.reference import Reference, resolve
-from treetap.errors import ActorError, PayloadError, RemoteError
+from treetap.actor.stream import VALUES
+from treetap.errors import ActorError, LinkError, PayloadError, RemoteError
 
 if TYPE_CHECKING:
     from treetap.actor.peer import Peer
+
+#: A caller grants credit once and ends its stream twice (END, CLOSED) before it has an answer.
+_MAX_EARLY = 8
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -30,25 +43,42 @@ class Incoming:
         context: If it was called with one, once it runs.
     """
 
-    __slots__ = ("context", "early", "is_called_off", "number", "scope")
+    __slots__ = ("_early", "_has_context", "context", "is_called_off", "number", "scope")
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, has_context: bool) -> None:
         self.number = number
+        self._has_context = has_context
         self.scope = trio.CancelScope()
         self.is_called_off = False
         self.context: CalleeSide[Any, Any, Any] | None = None
-        #: What came on the stream before the function was found.
-        self.early: list[tuple[int, bytes]] = []
+        #: What was said on the stream before the function was found.
+        self._early: list[tuple[int, bytes]] = []
 
     def call_off(self) -> None:
         self.is_called_off = True
         self.scope.cancel()
 
     def deliver(self, kind: int, body: bytes) -> None:
+        """Pass on what was said on the stream.
+
+        Raises:
+            LinkError: It may not be said.
+            msgspec.DecodeError: It makes no sense.
+        """
         if self.context is not None:
             self.context.stream.deliver(kind, body)
+        elif self._has_context and kind not in VALUES and len(self._early) < _MAX_EARLY:
+            self._early.append((kind, body))
         else:
-            self.early.append((kind, body))
+            raise LinkError(
+                f"It spoke on the stream of call {self.number}, where none is.", slug="link-message"
+            )
+
+    def enter(self, context: CalleeSide[Any, Any, Any]) -> None:
+        self.context = context
+        for kind, body in self._early:
+            context.stream.deliver(kind, body)
+        self._early.clear()
 
 
 async def handle(peer: Peer, incoming: Incoming, call: Call) -> None:
@@ -78,8 +108,8 @@ async def handle(peer: Peer, incoming: Incoming, call: Call) -> None:
 async def _run(peer: Peer, incoming: Incoming, call: Call) -> bytes:
     reference = Reference(call.module, call.qualname)
     function = resolve(reference, peer.main_path)
-    if not callable(function):
-        raise ActorError(f"{reference} isn't a function.", slug="actor-function")
+    if not callable(function) or call.manner not in (ASYNC, SYNC, CONTEXT):
+        raise ActorError(f"{reference} can't be called.", slug="actor-function")
     contract = contract_of(function, call.manner)
     args, kwargs = contract.decode_arguments(call.positional, call.keywords)
     if call.manner == SYNC:
@@ -89,10 +119,9 @@ async def _run(peer: Peer, incoming: Incoming, call: Call) -> bytes:
         )
         return contract.result.encode(found)
     if call.manner == CONTEXT:
-        incoming.context = CalleeSide(peer, incoming.number, contract, incoming.scope)
-        for kind, body in incoming.early:
-            incoming.context.stream.deliver(kind, body)
-        found = await function(incoming.context, *args, **kwargs)
+        context = CalleeSide[Any, Any, Any](peer, incoming.number, contract, incoming.scope)
+        incoming.enter(context)
+        found = await function(context, *args, **kwargs)
     else:
         found = await function(*args, **kwargs)
     if peer.sender.is_full:
@@ -102,15 +131,15 @@ async def _run(peer: Peer, incoming: Incoming, call: Call) -> bytes:
 
 def _failed(incoming: Incoming, exc: Exception) -> tuple[int, bytes]:
     context = incoming.context
-    if context is not None and _is_one_of(exc, context.stream.refusals):
+    if context is not None and _is_only(exc, context.stream.refusal):
         return CANCELLED, _encode(Cancelled("the caller has closed the stream", True))
     return FAILURE, box(exc)
 
 
-def _is_one_of(exc: BaseException, known: list[trio.BrokenResourceError]) -> bool:
+def _is_only(exc: BaseException, known: BaseException) -> bool:
     if isinstance(exc, BaseExceptionGroup):
-        return all(_is_one_of(member, known) for member in exc.exceptions)
-    return any(exc is other for other in known)
+        return all(_is_only(member, known) for member in exc.exceptions)
+    return exc is known
 
 
 def _ended_from_outside(peer: Peer, exc: BaseException) -> tuple[int, bytes, BaseException | None]:

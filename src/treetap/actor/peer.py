@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 MAX_CALLS = 65_536
 #: What was said last has so long to get out before the channel is closed.
 CLOSE_GRACE_S = 0.25
+#: What a process had sent when it ended is here already, and only has to be taken in.
+DRAIN_GRACE_S = 0.05
 _TEXTS = ("accepted", "deferred", "refused")
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,13 +91,15 @@ class Peer:
         self._incoming: dict[int, Incoming] = {}
         self._last_number = 0
         self._last_incoming = 0
-        self._reading = trio.CancelScope()
+        self._reading = trio.CancelScope(shield=True)
+        self._is_over = trio.Event()
+        self._is_ending = False
         self._has_greeted = False
         self._has_served = False
         self._was_asked_to_end = False
         self._known = trio.Event()
         self._lost: ActorDied | None = None
-        self._answers: list[trio.Event] = []
+        self._answers: deque[trio.Event] = deque()
         self._answer = ""
         self._service: trio.Nursery
         self._actions = self._make_actions()
@@ -135,17 +140,27 @@ class Peer:
                 lines.start_soon(self.sender.run)
                 lines.start_soon(self._greeted, task_status)
                 try:
-                    async with trio.open_nursery() as service:
-                        self._service = service
-                        await self._read()
-                        # Nobody is left to whom these tasks could say anything.
-                        lines.start_soon(self._explain_loss)
-                        service.cancel_scope.cancel()
+                    await self._run_service(lines)
                 finally:
+                    self._reading.cancel()
                     self.sender.close(CLOSE_GRACE_S)
         finally:
             self._lose(ActorDied(f"The channel to {self._who()} was closed on this side."))
             await self._pipe.aclose()
+
+    async def _run_service(self, lines: trio.Nursery) -> None:
+        """Run the calls of the other side, until nobody is left to whom they could say anything.
+
+        Reading goes on until the last of them has ended: in its end it may wait for an answer.
+        """
+        async with trio.open_nursery() as service:
+            self._service = service
+            lines.start_soon(self._read)
+            try:
+                await self._is_over.wait()
+                service.cancel_scope.cancel()
+            finally:
+                self._is_ending = True
 
     async def request_cancel(self) -> str:
         """Ask the other actor to end; returns when it has answered, or is gone.
@@ -160,6 +175,17 @@ class Peer:
             self.sender.put_now(message.CANCEL_ACTOR, 0)
             await answered.wait()
         return self._answer or "gone"
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody here waits for something from the other side."""
+        return bool(self._outgoing)
+
+    def expect_end(self) -> None:
+        """The process at the other end has ended: take in what it has sent, and wait no longer
+        for the end of the connection, which a program that it had started may hold open.
+        """
+        self._reading.deadline = min(self._reading.deadline, trio.current_time() + DRAIN_GRACE_S)
 
     def why_ending(self) -> str:
         """Why calls that run here are cancelled by none of their callers."""
@@ -226,13 +252,13 @@ class Peer:
                 if inbox.torn:
                     self.fault = "the connection ended in the middle of a message"
         except OSError as exc:
-            self.fault = self.fault or f"the connection broke ({exc})"
+            self.fault = f"the connection broke ({exc})"
         except (ActorError, LinkError, msgspec.DecodeError, RecursionError) as exc:
-            self.fault = f"it sent what makes no sense ({exc})"
+            self.fault = f"it sent what makes no sense ({getattr(exc, 'what', exc)})"
             logger.warning("the channel to %s is closed: %s", self._who(), self.fault)
-        except KeyError as exc:
-            self.fault = f"it sent a message of no kind ({exc})"
-            logger.warning("the channel to %s is closed: %s", self._who(), self.fault)
+        self._is_over.set()
+        if not self._is_ending:
+            await self._explain_loss()
 
     def _make_actions(self) -> dict[int, Callable[[int, bytes], None]]:
         streamed = {
@@ -245,7 +271,7 @@ class Peer:
                 message.CLOSED,
             )
         }
-        return streamed | {
+        others: dict[int, Callable[[int, bytes], None]] = {
             message.HELLO: self._on_hello,
             message.CALL: self._on_call,
             message.CANCEL: self._on_cancel,
@@ -256,6 +282,7 @@ class Peer:
             message.CANCEL_ACTOR: self._on_cancel_request,
             message.CANCEL_ACTOR_ANSWER: self._on_cancel_answer,
         }
+        return _Actions(streamed | others)
 
     def _on_hello(self, number: int, body: bytes) -> None:
         if self._has_greeted or number:
@@ -279,8 +306,13 @@ class Peer:
         if len(self._incoming) >= MAX_CALLS:
             raise LinkError(f"It made more than {MAX_CALLS} calls at once.", slug="link-message")
         call = _decode_call(body)
-        incoming = self._incoming[number] = Incoming(number)
+        incoming = Incoming(number, has_context=call.manner == message.CONTEXT)
+        self._incoming[number] = incoming
         self._last_incoming = max(self._last_incoming, number)
+        if self._is_ending:
+            ending = message.Cancelled(self.why_ending(), is_wanted=False)
+            self.finish(incoming, message.CANCELLED, _encode(ending))
+            return
         self._service.start_soon(handle, self, incoming, call, name=call.qualname)
 
     def _on_cancel(self, number: int, body: bytes) -> None:
@@ -355,9 +387,7 @@ class Peer:
         if answer not in _TEXTS or not self._answers:
             raise LinkError("It gave an answer that nobody waits for.", slug="link-message")
         self._answer = answer
-        for answered in self._answers:
-            answered.set()
-        self._answers.clear()
+        self._answers.popleft().set()
 
     # The end.
 
@@ -397,6 +427,11 @@ class Peer:
         return (
             str(self._remote) if self._remote is not None else "an actor that never said its name"
         )
+
+
+class _Actions(dict[int, "Callable[[int, bytes], None]"]):
+    def __missing__(self, kind: int) -> Callable[[int, bytes], None]:
+        raise LinkError(f"It sent a message of the unknown kind {kind}.", slug="link-message")
 
 
 def _again(error: ActorDied) -> ActorDied:

@@ -30,7 +30,7 @@ MAX_BYTES = 2 * 1024 * 1024
 WEIGHT_BYTES = 64
 #: So many operations that need not wait may follow each other before the others have their turn.
 _TURNS = 64
-_VALUES = frozenset({ITEM, BYTES_ITEM})
+VALUES = frozenset({ITEM, BYTES_ITEM})
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_credit = msgspec.msgpack.Decoder(Credit).decode
@@ -63,8 +63,8 @@ class Stream(trio.abc.SendChannel[Sends_contra], trio.abc.ReceiveChannel[Receive
         self._is_unheard = False  # the other side receives no more
         self._error: BaseException | None = None
         self._turns = 0
-        #: Raised by ``send`` because the other side had closed; to be told from the program's own.
-        self.refusals: list[trio.BrokenResourceError] = []
+        #: Raised by ``send`` when the other side has closed; to be told from the program's own.
+        self.refusal = trio.BrokenResourceError("the other side has closed the stream")
 
     async def send(self, value: Sends_contra) -> None:
         """Send ``value``; waits while the other side has taken too little of what was sent.
@@ -110,9 +110,7 @@ class Stream(trio.abc.SendChannel[Sends_contra], trio.abc.ReceiveChannel[Receive
         if self._error is not None:
             raise self._error
         if self._is_unheard:
-            refusal = trio.BrokenResourceError("the other side has closed the stream")
-            self.refusals.append(refusal)
-            raise refusal
+            raise self.refusal.with_traceback(None)
 
     async def receive(self) -> Receives_co:
         """The next value; waits for it. Cancelled, nothing was taken.
@@ -206,7 +204,7 @@ class Stream(trio.abc.SendChannel[Sends_contra], trio.abc.ReceiveChannel[Receive
             LinkError: It may not say that.
             msgspec.DecodeError: It makes no sense.
         """
-        if kind in _VALUES:
+        if kind in VALUES:
             if self._granted_messages <= 0 or self._granted_bytes <= 0 or self._is_ended:
                 raise LinkError("It sent more than it was let to.", slug="link-message")
             self._granted_messages -= 1
