@@ -115,7 +115,7 @@ def test_a_scalar_is_taken_as_it_is(value):
             datetime.timedelta(1),
             {KIND: "text", "type": "datetime.timedelta", "v": "1 day, 0:00:00"},
         ),
-        (decimal.Decimal("1.10"), {KIND: "text", "type": "decimal.Decimal", "v": "1.10"}),
+        (decimal.Decimal("1.10"), {KIND: "text", "type": "decimal.Decimal", "v": "1.10", "n": 1.1}),
         (fractions.Fraction(1, 3), {KIND: "text", "type": "fractions.Fraction", "v": "1/3"}),
         (uuid.UUID(int=5), {KIND: "text", "type": "uuid.UUID", "v": str(uuid.UUID(int=5))}),
         (re.compile("a+"), {KIND: "text", "type": "re.Pattern", "v": "a+"}),
@@ -167,7 +167,10 @@ def fields(form):
 
 def test_useful_forms():
     assert take(Color.RED)["v"] == "Color.RED"
-    assert take(Level.LOW)["v"] == "Level.LOW"
+    assert (take(Level.LOW)["v"], take(Level.LOW)["n"]) == ("Level.LOW", 1)
+    assert take(Access.READ).get("n") is None
+    assert take(decimal.Decimal("12.5"))["n"] == 12.5
+    assert "n" not in take(decimal.Decimal("nan"))
     assert take(Access.READ | Access.WRITE)["v"] == "Access.READ|WRITE"
     assert (
         take(datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC))["v"] == "2026-01-02T00:00:00+00:00"

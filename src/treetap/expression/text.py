@@ -58,6 +58,23 @@ def text_of(value: Any, kind: str) -> str | None:
     return text if text is None or type(text) is str else str.__str__(text)
 
 
+def number_of(value: Any, kind: str) -> int | float | None:
+    """The number that a value with a text is as well: an ``IntEnum``'s member, a decimal."""
+    number: Any = None
+    if kind == "enum" and issubclass(type(value), int):
+        number = int.__int__(value)
+    elif kind == "enum" and issubclass(type(value), float):
+        number = float.__float__(value)
+    elif kind == "decimal":
+        owner = _standard_class(value, "decimal")
+        if owner.is_finite(value) and owner.__sizeof__(value) <= _MAX_DECIMAL_BYTES:
+            number = owner.__float__(value)
+    if type(number) is int:
+        return number if -(2**63) <= number < 2**63 else None
+    # Neither JSON nor SQL has the others.
+    return number if type(number) is float and number - number == 0.0 else None
+
+
 def _enum_text(member: Any) -> str | None:
     own = instance_dict(member)
     name = dict.get(own, "_name_") if own is not None else None

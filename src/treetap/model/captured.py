@@ -15,7 +15,8 @@ kind                  keys
 ``set`` ``frozenset``
 ``dict``              ``items``: the first ``[key, value]`` pairs; ``len``; ``type`` if a subclass
 ``object``            ``type``; ``fields``: ``[[name, value], …]``; ``len``: how many fields it has
-``text``              ``type``; ``v``: the one useful text of it (a date, a path, an enum member…)
+``text``              ``type``; ``v``: the one useful text of it (a date, a path, an enum member…);
+                      ``n``: the number that it is as well (of an ``IntEnum``, a decimal)
 ``snapshot``          ``locals``: ``[[name, value], …]``; ``stack``: ``[[function, file, line], …]``
 ``error``             ``type``; ``text``: the exception that the expression raised
 ``not-captured``      ``reason`` (see ``NotCaptured``); ``type``: of the value, where known

@@ -28,7 +28,7 @@ from treetap.expression.standard import (
     type_name,
 )
 from treetap.expression.syntax import parse_expression, secret_name
-from treetap.expression.text import is_enum_member, text_of
+from treetap.expression.text import is_enum_member, number_of, text_of
 from treetap.model.captured import KIND, NotCaptured, not_captured
 
 if TYPE_CHECKING:
@@ -220,7 +220,8 @@ class _Capturer:
             if kind == "enum" and depth <= self._max_depth:
                 return self._object(value, cls, kind, depth)
             return not_captured(NotCaptured.SIZE, _name_of(cls))
-        return {KIND: "text", "type": _name_of(cls), "v": printable(text[: self._max_chars])}
+        form = {KIND: "text", "type": _name_of(cls), "v": printable(text[: self._max_chars])}
+        return form if (number := number_of(value, kind)) is None else form | {"n": number}
 
     def _text(self, value: str) -> Captured:
         shown = value if len(value) <= self._max_chars else value[: self._max_chars]
@@ -386,11 +387,11 @@ class _Capturer:
         return taken
 
 
-def _locals_proxy() -> type:
+def _locals_proxy() -> Any:
     return type(sys._getframe().f_locals)
 
 
-LOCALS_PROXY: Final[Any] = _locals_proxy()
+LOCALS_PROXY: Final = _locals_proxy()
 
 
 def _pairs_of(names: Any) -> Any:

@@ -2,7 +2,7 @@
 
 Numbers compare with numbers only, texts with texts: SQLite would find every text larger than every
 number. A text that was cut, and the forms that have one useful text (``model.captured``), compare
-by their ``v``.
+by their ``v``; those that are a number as well, such as an ``IntEnum``'s member, by that too.
 """
 
 from __future__ import annotations
@@ -143,7 +143,12 @@ class _SqliteValue:
 
     def number(self) -> ColumnElement[Any]:
         found = func.json_extract(schema.event.c.captured, self._path)
-        return case((self._type.in_(["integer", "real"]), found), else_=None)
+        of_form = func.json_extract(schema.event.c.captured, self._path + ".n")
+        return case(
+            (self._type.in_(["integer", "real"]), found),
+            (self._type == "object", of_form),
+            else_=None,
+        )
 
     def text(self) -> ColumnElement[str]:
         found = func.json_extract(schema.event.c.captured, self._path, type_=Text)
@@ -158,6 +163,7 @@ class _PostgresValue:
         as_json = cast(schema.event.c.captured, JSON)
         self._text = func.json_extract_path_text(as_json, str(position), type_=Text)
         self._form = func.json_extract_path_text(as_json, str(position), "v", type_=Text)
+        self._number = func.json_extract_path_text(as_json, str(position), "n", type_=Text)
         self._type = func.json_typeof(func.json_extract_path(as_json, str(position)))
 
     def is_null(self) -> ColumnElement[bool]:
@@ -170,7 +176,11 @@ class _PostgresValue:
         )
 
     def number(self) -> ColumnElement[Any]:
-        return case((self._type == "number", cast(self._text, Float)), else_=None)
+        return case(
+            (self._type == "number", cast(self._text, Float)),
+            (self._type == "object", cast(self._number, Float)),
+            else_=None,
+        )
 
     def text(self) -> ColumnElement[str]:
         return case(
