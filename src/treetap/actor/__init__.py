@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from treetap.actor.broadcast import Subscription as Subscription
     from treetap.actor.broadcast import open_broadcast as open_broadcast
     from treetap.actor.context import Context as Context
+    from treetap.actor.custody import OwnedPortal as OwnedPortal
     from treetap.actor.gathering import gather_contexts as gather_contexts
     from treetap.actor.identity import ActorId as ActorId
+    from treetap.actor.nursery import ActorNursery as ActorNursery
+    from treetap.actor.nursery import open_nursery as open_nursery
     from treetap.actor.peer import Peer as Peer
     from treetap.actor.portal import Portal as Portal
+    from treetap.actor.runtime import current_actor as current_actor
     from treetap.actor.sharing import maybe_open_context as maybe_open_context
     from treetap.actor.stream import Stream as Stream
     from treetap.errors import ActorDied as ActorDied
@@ -30,6 +34,11 @@ if TYPE_CHECKING:
 
 #: ``{public name: the module that has it}``.
 _HOMES = {
+    # Actors.
+    "ActorNursery": "treetap.actor.nursery",
+    "OwnedPortal": "treetap.actor.custody",
+    "current_actor": "treetap.actor.runtime",
+    "open_nursery": "treetap.actor.nursery",
     # Messages between two actors.
     "ActorId": "treetap.actor.identity",
     "Context": "treetap.actor.context",

@@ -17,12 +17,19 @@ from treetap.node.core import Node
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from treetap.node.engine import ProbeSetLike
 
 
-def begin(probe_set_factory: Callable[[Node], ProbeSetLike] | None = None) -> Node | None:
+def begin(
+    probe_set_factory: Callable[[Node], ProbeSetLike] | None = None, *, name: str = ""
+) -> Node | None:
     """Make this process a node of the tree that the environment names.
+
+    Args:
+        probe_set_factory: Makes the engine when it is first needed; the real one if not given.
+        name: Of the node, where the caller knows better than the settings.
 
     Returns:
         The node; ``None`` if there is no tree, or a node already.
@@ -31,7 +38,9 @@ def begin(probe_set_factory: Callable[[Node], ProbeSetLike] | None = None) -> No
     if not tree or slot.node is not None:
         return None
     # A port that was configured can be one process's only: the root's.
-    arguments = {} if tree == identity.own_id() else {"control_port": 0}
+    arguments: dict[str, Any] = {} if tree == identity.own_id() else {"control_port": 0}
+    if name:
+        arguments["name"] = name
     settings = resolve(arguments)
     node = Node(settings, parent=_parent(settings.home), probe_set_factory=probe_set_factory)
     node.open()

@@ -1,0 +1,109 @@
+"""What SIGTERM and SIGHUP mean to a root while its tree is up, and SIGTERM to an actor.
+
+A root that leaves these signals to their default is ended by them at once, and its tree is then ended
+by others. While a nursery is open they end the tree in order: the nurseries are cancelled, with all
+that their bodies have to clean up; when the last of them is done the signal has its way, so that the
+exit status says what it would have said without us. If that takes too long (the loop is stuck), the
+spawner, which was told by the handler, ends the tree and then the root. A second signal ends the
+root at once.
+
+A program that has a handler of its own, or ignores a signal, is left alone with it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import trio
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+_NUMBERS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Ending:
+    """The handlers of one run, while they are needed.
+
+    Args:
+        alarm: Written to when a signal has come; ``None`` for an actor, which has its own way.
+    """
+
+    def __init__(self, alarm: socket.socket | None) -> None:
+        self._alarm = alarm
+        self._cancels: list[Callable[[], None]] = []
+        self._handled: list[signal.Signals] = []
+        self._token: trio.lowlevel.TrioToken | None = None
+        self.number = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a signal has come that ends this program."""
+        return bool(self.number)
+
+    def enter(self, cancel: Callable[[], None]) -> None:
+        """A nursery is open; ``cancel`` is how it is ended."""
+        if self._alarm is not None and not self._cancels:
+            self._begin()
+        self._cancels.append(cancel)
+        if self.number:
+            cancel()
+
+    def leave(self, cancel: Callable[[], None]) -> None:
+        """The nursery is done. If it was the last, and a signal has come, this doesn't return."""
+        self._cancels.remove(cancel)
+        if self._cancels or self._alarm is None:
+            return
+        self._restore()
+        if self.number:
+            os.kill(os.getpid(), self.number)
+
+    def _begin(self) -> None:
+        # Elsewhere no handler can be set, nor would it be this run's.
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._token = trio.lowlevel.current_trio_token()
+        for number in _NUMBERS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, self._handle)
+                self._handled.append(number)
+
+    def _restore(self) -> None:
+        handled, self._handled = self._handled, []
+        for number in handled:
+            # Unless the program has set its own meanwhile.
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, signal.SIG_DFL)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        """May run in the middle of anything the main thread does, a stuck loop too."""
+        assert self._alarm is not None
+        assert self._token is not None
+        self.number = number
+        self._restore()
+        try:
+            self._alarm.send(bytes([number]))
+        except OSError:
+            pass
+        self._token.run_sync_soon(self._cancel_all)
+
+    def _cancel_all(self) -> None:
+        for cancel in list(self._cancels):
+            cancel()
+
+
+def on_sigterm(act: Callable[[], None]) -> Iterator[None]:
+    """For an actor: call ``act`` in the trio loop on SIGTERM; the second SIGTERM is the default's."""
+    token = trio.lowlevel.current_trio_token()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        token.run_sync_soon(act)
+
+    signal.signal(signal.SIGTERM, handle)
+    yield
