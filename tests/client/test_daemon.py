@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 
 import pytest
@@ -101,6 +102,26 @@ def test_the_stream_tells_what_happens_and_ends_with_the_daemon(home):
     link.close()
     assert [event["kind"] for event in events] == ["hit", "probe"]
     assert events[0]["values"] == {"a": "a\n\ndata: x"}
+
+
+def test_a_stream_of_a_daemon_that_is_killed_says_so_in_our_words():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_half():
+            connection, _peer = listener.accept()
+            with connection:
+                connection.recv(10_000)
+                connection.sendall(
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:\n\n\r\n"
+                )
+
+        thread = threading.Thread(target=answer_half)
+        thread.start()
+        client = DaemonClient(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        error = refusal(lambda: list(client.stream()))
+        thread.join()
+    assert error.slug == "daemon-unreachable"
+    assert error.what.endswith("was ended in the middle of its stream.")
 
 
 def test_a_stream_may_be_left(running):

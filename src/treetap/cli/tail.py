@@ -122,7 +122,7 @@ class Follower:
         except DaemonError as exc:
             if not exc.slug.startswith("daemon"):
                 raise  # it is there, and refuses
-            reason = exc.what
+            reason = exc.what.rstrip(".")
         finally:
             client.close()
         screen.complain(f"treetap tail: the daemon is gone ({reason}); waiting for its return.")

@@ -159,6 +159,12 @@ class DaemonClient:
                 if on_listening is not None:
                     on_listening()
                 yield from read_events(itertools.chain([first], chunks))
+        except (httpx.RemoteProtocolError, httpx.ReadError) as exc:
+            raise DaemonError(
+                f"The daemon at {self.url} was ended in the middle of its stream.",
+                "Start it again with: treetap daemon start.",
+                slug="daemon-unreachable",
+            ) from exc
         except httpx.HTTPError as exc:
             raise _unreachable(self.url, exc) from exc
 
