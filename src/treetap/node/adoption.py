@@ -74,10 +74,15 @@ class Adoption:
 
     def cancel(self) -> None:
         """Stay asleep, if the engine isn't loaded yet."""
-        with self._lock:
+        # With a limit: a signal's handler may ask for it in the thread that is loading.
+        if not self._lock.acquire(timeout=_LOADING_TIMEOUT_S):
+            return
+        try:
             if not self._is_settled:
                 self._settle()
                 self._life.give_up_adoption(None)
+        finally:
+            self._lock.release()
 
     @property
     def thread_count(self) -> int:
