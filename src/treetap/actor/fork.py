@@ -6,6 +6,7 @@ is up within milliseconds.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 ACTOR_VARIABLE = "TREETAP_ACTOR"
 
 #: What every actor imports.
-_ALWAYS = ("treetap.actor.living", "treetap.node.birth", "treetap.node.core", "logging")
+_ALWAYS = (
+    "treetap.actor.child",
+    "treetap.actor.living",
+    "treetap.actor.nursery",
+    "treetap.node.birth",
+)
 
 
 class Birth:
@@ -69,6 +75,8 @@ class Forge:
         self._is_warm = True
         for name in _ALWAYS:
             __import__(name)
+        with contextlib.suppress(ImportError):
+            import setproctitle  # noqa: F401 - takes 10 ms
         freeze()
 
     def fork(self, fields: dict[str, Any], descriptors: list[int]) -> tuple[int, socket.socket]:
