@@ -13,6 +13,8 @@ from treetap.process import family
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    Send = Callable[[family.Entry, int], None]
+
 #: Between two looks at who is still alive.
 POLL_S = 0.02
 
@@ -28,12 +30,21 @@ class Quarry:
         leads_group: It has a process group of its own: its members end with it.
         with_descendants: Its descendants end with it, whatever their group. Who was seen as one
             stays one when its parent ends before it.
+        send: Sends a signal to one of these.
     """
 
-    def __init__(self, process: trio.Process, *, leads_group: bool, with_descendants: bool) -> None:
+    def __init__(
+        self,
+        process: trio.Process,
+        *,
+        leads_group: bool,
+        with_descendants: bool,
+        send: Send = family.send,
+    ) -> None:
         self._process = process
         self._leads_group = leads_group
         self._with_descendants = with_descendants
+        self._send = send
         self._known: dict[tuple[int, int], family.Entry] = {}
         #: What couldn't be signalled: programs of other users.
         self.refused: set[int] = set()
@@ -85,7 +96,7 @@ class Quarry:
             if self._leads_group and entry.group == pid and self._process.returncode is None:
                 continue
             try:
-                family.send(entry, number)
+                self._send(entry, number)
             except PermissionError:
                 self.refused.add(entry.pid)
 
