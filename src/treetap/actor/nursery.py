@@ -36,11 +36,13 @@ _log = logging.getLogger("treetap.actor")
 class ActorNursery:
     """Starts actors; see ``open_nursery``."""
 
-    def __init__(self, here: Runtime, terms: Terms, tasks: trio.Nursery) -> None:
+    def __init__(self, here: Runtime, terms: Terms, tasks: trio.Nursery, ended: set[str]) -> None:
         self._runtime = here
         self._terms = terms
         self._tasks = tasks
         self._charges: list[Charge] = []
+        #: The ``uid`` of the actors that are ended because something else went wrong.
+        self._ended = ended
         self._running_count = 0
         self._has_run_all = trio.Event()
 
@@ -126,6 +128,9 @@ class ActorNursery:
         """Watch over one actor to its end."""
         try:
             await charge.watch()
+        except trio.Cancelled:
+            self._ended.add(charge.uid)  # it may be gone before the block is
+            raise
         finally:
             self._charges.remove(charge)
 
@@ -168,7 +173,7 @@ async def open_nursery(
     ended: set[str] = set()
     try:
         async with trio.open_nursery() as tasks:
-            nursery = ActorNursery(here, terms, tasks)
+            nursery = ActorNursery(here, terms, tasks, ended)
             cancel = tasks.cancel_scope.cancel
             here.ending.enter(cancel)
             try:
