@@ -49,6 +49,9 @@ async def _live(fields: dict[str, Any], channel: socket.socket, control: socket.
             number = signal.SIGTERM
             scope.cancel()
 
+        def why_ending() -> str:
+            return f"{me} was told to end" + (" by SIGTERM" if number else "")
+
         here = runtime.Runtime(
             me,
             parent=parent,
@@ -56,6 +59,7 @@ async def _live(fields: dict[str, Any], channel: socket.socket, control: socket.
             main_path=fields["main_path"],
             control=control,
             cancel=scope.cancel,
+            why_ending=why_ending,
         )
         runtime.enter(here)
         for _ in on_sigterm(end_by_signal):

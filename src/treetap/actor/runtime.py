@@ -44,6 +44,7 @@ class Runtime:
         main_path: The root's program.
         control: The socket to the spawner. Owned.
         cancel: Ends this actor in order; ``None`` for the root, which nobody but its user ends.
+        why_ending: Says why this actor ends, see ``Peer``.
         alarm: See ``SpawnerProcess.alarm``; ``None`` for all but the root.
 
     Attributes:
@@ -60,6 +61,7 @@ class Runtime:
         main_path: str | None,
         control: socket.socket,
         cancel: Callable[[], None] | None = None,
+        why_ending: Callable[[], str] | None = None,
         alarm: socket.socket | None = None,
     ) -> None:
         self.me = me
@@ -68,6 +70,7 @@ class Runtime:
         self.main_path = main_path
         self.ending = Ending(alarm)
         self._cancel = cancel
+        self._why_ending = why_ending
         self.control = ControlLink(control, on_incoming=self._welcome, on_lost=self._note_lost)
 
     @property
@@ -90,6 +93,7 @@ class Runtime:
             main_path=None if self.is_root else self.main_path,
             explain=explain,
             on_cancel_actor=self._cancel,
+            why_ending=self._why_ending,
         )
 
     def serve_soon(self, peer: Peer) -> Service:
