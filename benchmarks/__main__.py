@@ -18,7 +18,16 @@ from benchmarks.setting import Setting
 from benchmarks.worker import ROOT
 
 #: In the order of the table.
-CLAIMS = ("hit", "debugpy_logpoint", "ddtrace_probe", "asleep", "arrival", "shipped")
+CLAIMS = (
+    "hit",
+    "debugpy_logpoint",
+    "ddtrace_probe",
+    "asleep",
+    "arrival",
+    "shipped",
+    "actor_spawn",
+    "actor_messages",
+)
 
 
 def main() -> int:

@@ -62,6 +62,7 @@ def measure(setting: Setting) -> list[Claim]:
     with Worker(f"benchmarks.claims.{GROUP}", variables=variables, core=0) as worker:
         rounds: list[dict[str, list[float]]] = worker.ask("rates", rounds=setting.rounds)
         growth = worker.ask("growth")
+        hops = worker.ask("hops", rounds=setting.rounds)
     claims = []
     for key, kind in KINDS.items():
         ours = [each[key][1] * kind.factor for each in rounds]
@@ -77,6 +78,15 @@ def measure(setting: Setting) -> list[Claim]:
             ),
             Claim(GROUP, f"{kind.name}, against a bare socket pair", sample(ratios), "x"),
         ]
+    claims.append(
+        Claim(
+            GROUP,
+            "to_asyncio.run_task(): an asyncio function and back",
+            sample(hops),
+            "µs",
+            note="two threads on one core",
+        )
+    )
     for side, grown_mb in growth.items():
         name = f"growth of the {side} over {GROWTH_CALLS:,} calls"
         peer = {"caller": "5.4 KB", "actor": "5.9 KB"}[side]
@@ -174,9 +184,23 @@ async def measure_growth() -> dict[str, float]:
         return {side: resident_mb(number) - before[side] for side, number in pids.items()}
 
 
+async def measure_hops(rounds: int) -> list[float]:
+    """Microseconds of a call of an asyncio function from trio."""
+    from treetap.actor import to_asyncio
+
+    found = []
+    for _ in range(rounds + 1):
+        began = perf_counter()
+        for number in range(CALLS):
+            await to_asyncio.run_task(remote.add, number, 1)
+        found.append((perf_counter() - began) / CALLS * 1e6)
+    return found[1:]
+
+
 if __name__ == "__main__":
     serve(
         {
+            "hops": lambda rounds: trio.run(measure_hops, rounds),
             "rates": lambda rounds: trio.run(measure_rates, rounds),
             "growth": lambda: trio.run(measure_growth),
         }
