@@ -4,14 +4,19 @@ A root that leaves these signals to their default is ended by them at once, and 
 by others. While a nursery is open they end the tree in order: the nurseries are cancelled, with all
 that their bodies have to clean up; when the last of them is done the signal has its way, so that the
 exit status says what it would have said without us. If that takes too long (the loop is stuck), the
-spawner, which was told by the handler, ends the tree and then the root. A second signal ends the
+spawner, which was told as the signal came, ends the tree and then the root. A second signal ends the
 root at once.
 
-A program that has a handler of its own, or ignores a signal, is left alone with it.
+A program that is stuck in C runs no handler of Python's. So the spawner is told by one in C, that of
+``faulthandler``, which is called first and says where the program is; the spawner shows that.
+
+A program that has a handler of its own, or ignores a signal, is left alone with it; also one that sets
+a handler while a nursery is open, for that takes the place of both of ours.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import threading
@@ -41,11 +46,6 @@ class Ending:
         self._token: trio.lowlevel.TrioToken | None = None
         self.number = 0
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether a signal has come that ends this program."""
-        return bool(self.number)
-
     def enter(self, cancel: Callable[[], None]) -> None:
         """A nursery is open; ``cancel`` is how it is ended."""
         if self._alarm is not None and not self._cancels:
@@ -64,6 +64,7 @@ class Ending:
             os.kill(os.getpid(), self.number)
 
     def _begin(self) -> None:
+        assert self._alarm is not None
         # Elsewhere no handler can be set, nor would it be this run's.
         if threading.current_thread() is not threading.main_thread():
             return
@@ -71,14 +72,16 @@ class Ending:
         for number in _NUMBERS:
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, self._handle)
+                faulthandler.register(number, self._alarm, all_threads=False, chain=True)
                 self._handled.append(number)
 
     def _restore(self) -> None:
         handled, self._handled = self._handled, []
         for number in handled:
-            # Unless the program has set its own meanwhile.
-            if signal.getsignal(number) == self._handle:
-                signal.signal(number, signal.SIG_DFL)
+            faulthandler.unregister(number)
+            # That put our own handler back, whatever the program has set meanwhile.
+            now = signal.getsignal(number)
+            signal.signal(number, signal.SIG_DFL if now == self._handle else now)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         """May run in the middle of anything the main thread does, a stuck loop too."""
@@ -87,7 +90,7 @@ class Ending:
         self.number = number
         self._restore()
         try:
-            self._alarm.send(bytes([number]))
+            self._alarm.send(b"\n")  # should the handler in C not have been there any more
         except OSError:
             pass
         self._token.run_sync_soon(self._cancel_all)

@@ -31,8 +31,8 @@ class SpawnerProcess:
 
     Attributes:
         control: Our end of its control socket.
-        alarm: What is written here is the number of the signal that ends the root; with nobody
-            to read on, so that a signal handler may do it.
+        alarm: Anything that is written here, by a signal handler, says that a signal has come that
+            ends the root.
     """
 
     def __init__(self, me: ActorId, home: str) -> None:

@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 
 from treetap.actor import kernel
@@ -50,7 +51,7 @@ class Spawner:
 
     Args:
         line: To the root.
-        alarm: The root writes the number of the signal that ends it to the other end.
+        alarm: Says where the root is, when a signal comes that is to end it.
         forge: What starts processes.
         path: Of the socket where other trees look for actors of this one; ``""`` for none.
     """
@@ -65,6 +66,7 @@ class Spawner:
         self._switchboard = Switchboard(self._family, self._lines, path)
         self._root_end_s: float | None = None
         self._is_root_warned = False
+        self._root_was_at = b""
         self._is_ending = False
         #: ``{pid: (when it is killed, of which actor it was)}``
         self._doomed: dict[int, tuple[float, str]] = {}
@@ -311,7 +313,7 @@ class Spawner:
 
     def _hear_alarm(self) -> None:
         try:
-            heard = self._alarm.recv(64)
+            heard = self._alarm.recv(65536)
         except BlockingIOError:
             return
         except OSError:
@@ -320,6 +322,7 @@ class Spawner:
             # The root closes it when there is nothing to be alarmed about; its line says more.
             self._alarm.close()
         elif self._root_end_s is None:
+            self._root_was_at = heard
             self._root_end_s = time.monotonic() + ROOT_GRACE_S
 
     def _keep_time(self) -> None:
@@ -341,6 +344,13 @@ class Spawner:
         root.kill_by(now_s)
         for child in self._family.living():
             self._kill(child)
+        if not self._is_root_warned and self._root_was_at.strip():
+            sys.stderr.write(
+                f"treetap: {root.name} (pid {root.pid}) didn't end within {ROOT_GRACE_S} s of being "
+                f"told to, and is ended by force. It was here:\n"
+                f"{self._root_was_at.decode('utf-8', 'replace')}"
+            )
+            sys.stderr.flush()
         if os.getppid() == root.pid:
             self._signal(root.pid, signal.SIGKILL if self._is_root_warned else signal.SIGTERM)
         self._root_end_s = now_s + _LAST_GRACE_S if not self._is_root_warned else None
