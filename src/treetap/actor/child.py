@@ -156,6 +156,9 @@ def _live(fields: dict[str, Any]) -> NoReturn:
 
 
 def _take_over(fields: dict[str, Any]) -> None:
+    from treetap.actor import title
+
+    title.find_place()
     os.environ.clear()
     os.environ.update(fields["env"])
     os.environ[ACTOR_VARIABLE] = fields["uid"]

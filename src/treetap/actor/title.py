@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 
+def find_place() -> None:
+    """Look where the title is to be written. Before the environment is exchanged: it is found by that."""
+    try:
+        import setproctitle
+    except ImportError:
+        return
+    setproctitle.getproctitle()
+
+
 def set_title(text: str) -> None:
     """Show ``treetap: <text>``; nothing happens without the package ``setproctitle``."""
     try:
