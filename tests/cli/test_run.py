@@ -147,6 +147,7 @@ def test_a_tree_in_a_tree_is_a_tree_of_its_own(home):
         ["--name", "n", "--awake", "--", "prog"],
         ["--name=n", "--probe=a.py:1 x", "prog", "--", "y"],
         ["--probe", "a.py:1", "x", "--probe", "b.py:2 y z", "--", "prog", "--awake"],
+        ["--relay", "--", "prog", "--relay"],
     ],
 )
 def test_the_quick_reader_and_typer_read_the_same(arguments, monkeypatch):
@@ -173,20 +174,32 @@ def _recording(read):
         name: str = "",
         awake: Annotated[bool, typer.Option("--awake")] = False,
         probe: list[str] | None = None,
+        relay: Annotated[bool, typer.Option("--relay")] = False,
     ) -> None:
-        read.append(run.Asked(command, name, awake, tuple(probe or ())))
+        read.append(run.Asked(command, name, awake, tuple(probe or ()), relay))
 
     record.__annotations__ = {
         "command": list[str],
         "name": str,
         "awake": Annotated[bool, typer.Option("--awake")],
         "probe": list[str] | None,
+        "relay": Annotated[bool, typer.Option("--relay")],
     }
     return record
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--"], ["--help"], ["--bogus", "x"], ["--name"], ["--awake=x", "p"]]
+    "arguments",
+    [
+        [],
+        ["--"],
+        ["--relay=x", "p"],
+        ["--relay"],
+        ["--help"],
+        ["--bogus", "x"],
+        ["--name"],
+        ["--awake=x", "p"],
+    ],
 )
 def test_what_the_quick_reader_does_not_know_is_left_to_typer(arguments):
     assert run.read(arguments) is None

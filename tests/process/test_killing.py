@@ -27,9 +27,11 @@ async def parent_and_child(**options) -> tuple[trio.Process, int]:
 
     process = await trio.lowlevel.open_process(python(PARENT), stdout=subprocess.PIPE, **options)
     assert process.stdout is not None
-    pid = int(await process.stdout.receive_some())
+    said = b""
+    while not said.endswith(b"\n"):
+        said += await process.stdout.receive_some()
     await process.stdout.aclose()
-    return process, pid
+    return process, int(said)
 
 
 @on_linux

@@ -2,6 +2,7 @@
 
 This process becomes the program (``exec``), so its pid, its terminal, its signals and its exit
 code are the program's own: there is nobody between it and its parent who could get them wrong.
+With ``--relay`` there is: ``run_relay``, which starts this module once more as its child.
 
 What this module needs before the ``exec`` is what the user waits for, so it does without typer;
 ``run_command`` has the signature, and the help.
@@ -30,18 +31,19 @@ class Asked(NamedTuple):
     name: str = ""
     awake: bool = False
     probes: tuple[str, ...] = ()
+    relay: bool = False
 
 
 def read(arguments: list[str]) -> Asked | None:
     """Read a plain command line; ``None`` if it takes typer to read it, or to refuse it."""
     words = gather_probes(arguments)
-    name, awake, probes = "", False, []
+    name, flags, probes = "", set(), []
     while words and words[0].startswith("-"):
         option, equals, value = words.pop(0).partition("=")
         if option == "--" and not equals:
             break
-        if option == "--awake" and not equals:
-            awake = True
+        if option in ("--awake", "--relay") and not equals:
+            flags.add(option)
             continue
         if option not in ("--name", "--probe") or not (equals or words):
             return None
@@ -50,7 +52,9 @@ def read(arguments: list[str]) -> Asked | None:
             name = value
         else:
             probes.append(value)
-    return Asked(words, name, awake, tuple(probes)) if words else None
+    if not words:
+        return None
+    return Asked(words, name, "--awake" in flags, tuple(probes), "--relay" in flags)
 
 
 def gather_probes(arguments: list[str]) -> list[str]:
@@ -82,6 +86,10 @@ def launch(asked: Asked) -> int:
     Raises:
         TreetapError: A setting, a probe or the daemon prevents it.
     """
+    if asked.relay:
+        from treetap.cli.run_relay import relay
+
+        return relay(asked)
     settings = session.settings()
     probes = [spec.split_probe(text) for text in asked.probes]
     environment = tree_environment(settings, asked.name)

@@ -15,6 +15,7 @@ Examples:
   treetap run --name shop -- gunicorn shop:app --workers 4
   treetap run --probe 'shop.py:42 order.total len(items)' -- python shop.py
   treetap run --probe shop.py:42 order.total 'len(items)' -- python shop.py
+  treetap run --relay -- make test
 
 \b
 A --probe is one quoted text: the location, then the expressions, separated by blanks. Blanks in
@@ -47,11 +48,18 @@ def run(
             metavar="'LOCATION EXPR...'", help="A probe from the first line on; implies --awake."
         ),
     ] = None,
+    relay: Annotated[
+        bool,
+        typer.Option(
+            "--relay", help="Supervise the program without a terminal; its lines on standard error."
+        ),
+    ] = False,
 ) -> None:
     """Run a program as a tapped tree, asleep.
 
     Every Python process of it, at any depth, becomes a node that 'treetap ps' shows and 'treetap
     probe add' wakes. Nothing of the program changes: its pid, terminal, signals and exit code are
-    its own. Not found is 127, not executable 126.
+    its own. Not found is 127, not executable 126. With --relay it has no terminal: its lines come
+    with their time and stream, and it ends with this command, by SIGTERM, then SIGKILL.
     """
-    raise typer.Exit(launch(Asked(command, name, awake, tuple(probe or ()))))
+    raise typer.Exit(launch(Asked(command, name, awake, tuple(probe or ()), relay)))
