@@ -9,14 +9,15 @@ import os
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, Any
 
 from treetap.errors import LinkError
 from treetap.link import auth, handshake
 from treetap.wire import codec, frame
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from treetap.model.node import NodeIdentity
 
@@ -137,6 +138,11 @@ class LinkConnection:
             if not received:
                 raise LinkError("The daemon closed the link.", slug="link-closed")
             self._received += received
+
+    @property
+    def holds_received(self) -> bool:
+        """Whether something was received that may be a message, and wasn't taken yet."""
+        return bool(self._received)
 
     def close(self) -> None:
         """Close the socket; idempotent."""

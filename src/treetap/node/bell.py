@@ -25,11 +25,14 @@ class Bell:
         except OSError:
             pass  # closed, or it has rung 65536 times unheard
 
-    def wait(self, timeout_s: float | None, sock: Any = None, events: int = select.POLLIN) -> bool:
+    def wait(
+        self, timeout_s: float | None, sock: Any = None, events: int = select.POLLIN
+    ) -> tuple[bool, bool]:
         """Wait until ``sock`` is ready for ``events``, the bell rings, or the time is over.
 
         Returns:
-            Whether the bell rang; it is silent again then.
+            Whether the bell rang, which is silent again then; whether ``sock`` has something
+            to be read, if only its end.
 
         Raises:
             OSError, ValueError: The socket is closed.
@@ -40,13 +43,18 @@ class Bell:
         if sock is not None:
             poll.register(sock, events)
         ready = poll.poll(None if timeout_s is None else timeout_s * 1000)
-        if not any(descriptor == self._heard for descriptor, _event in ready):
-            return False
-        try:
-            os.read(self._heard, 65536)
-        except OSError:
-            pass
-        return True
+        has_rung = is_readable = False
+        for descriptor, event in ready:
+            if descriptor == self._heard:
+                has_rung = True
+            else:
+                is_readable = bool(event & ~select.POLLOUT)
+        if has_rung:
+            try:
+                os.read(self._heard, 65536)
+            except OSError:
+                pass
+        return has_rung, is_readable
 
     def close(self) -> None:
         """Give the descriptors back; idempotent. Nobody may wait any more."""

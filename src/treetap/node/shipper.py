@@ -11,18 +11,19 @@ from __future__ import annotations
 import _thread
 import select
 import time
-from typing import TYPE_CHECKING, Any
 
 from treetap.errors import LinkError
-from treetap.node import thread
+from treetap.node import thread, turns
 from treetap.node.bell import Bell
 from treetap.node.connector import Connector
 from treetap.node.engine import readable_probes
 from treetap.node.outbox import Outbox
 from treetap.wire.message import status_to_wire
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from treetap.link.connection import LinkConnection
     from treetap.model.probe import Probe
@@ -225,9 +226,11 @@ class Shipper:
             return
         try:
             self._push(connection)
-            self._wait(connection, interval_s)
-            while (message := connection.receive(0)) is not None:
-                self._obey(message)
+            # Asking in vain would cost a busy program a change of threads each time.
+            if self._wait(connection, interval_s) or connection.holds_received:
+                with turns.quick():
+                    while (message := connection.receive(0)) is not None:
+                        self._obey(message)
         except LinkError as exc:
             self._lose(connection, exc)
 
@@ -376,10 +379,11 @@ class Shipper:
                 connection.wait_writable(self._remaining_s())
             self._take_rows()
 
-    def _wait(self, connection: LinkConnection, timeout_s: float) -> None:
+    def _wait(self, connection: LinkConnection, timeout_s: float) -> bool:
+        """Whether there is something to be received."""
         events = select.POLLIN | (select.POLLOUT if self._outbox else 0)
         try:
-            self._bell.wait(timeout_s, connection, events)
+            return self._bell.wait(timeout_s, connection, events)[1]
         except (OSError, ValueError) as exc:
             raise LinkError("The link is closed.", str(exc), slug="link-closed") from exc
 
