@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import trio
 
 from treetap.actor.message import CANCEL
 from treetap.actor.payload import target_of
-from treetap.errors import RemoteCancelled
+from treetap.errors import ActorDied, RemoteCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -100,3 +101,25 @@ def cancelled_error(name: str, actor: object, by: str) -> RemoteCancelled:
     )
     error.uid = getattr(actor, "uid", "")
     return error
+
+
+class Answer:
+    """What the other side says to being asked to end."""
+
+    def __init__(self) -> None:
+        self.text = "gone"
+        self.has_come = trio.Event()
+
+    def come(self, text: str) -> None:
+        self.text = text
+        self.has_come.set()
+
+
+def another(error: ActorDied) -> ActorDied:
+    """The same error once more: each who waits raises one of his own."""
+    other = copy.copy(error)
+    other.__dict__.update(error.__dict__)
+    notes = getattr(error, "__notes__", None)
+    if notes is not None:
+        other.__notes__ = list(notes)
+    return other

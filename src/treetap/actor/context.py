@@ -10,7 +10,7 @@ import trio
 from treetap.actor.message import CANCEL, CONTEXT, FROM_CALLEE, STARTED
 from treetap.actor.payload import Slot, Target, target_of
 from treetap.actor.stream import MAX_BYTES, MAX_MESSAGES, Stream
-from treetap.errors import ActorError, PayloadError
+from treetap.errors import ActorError, LinkError, PayloadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -147,6 +147,11 @@ class CallerSide(Context[Sends, Receives, First]):
     # Said by the peer.
 
     def start(self, payload: bytes) -> None:
+        """Raises:
+        LinkError: It has started already.
+        """
+        if self._first_payload is not None:
+            raise LinkError("It started a context twice.", slug="link-message")
         self._first_payload = payload
         self._started.set()
 

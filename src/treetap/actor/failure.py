@@ -8,9 +8,6 @@ actor that it comes from adds one note: who it was, and the traceback there.
 
 from __future__ import annotations
 
-import builtins
-import importlib
-import sys
 import traceback
 from contextlib import suppress
 from typing import Any
@@ -18,7 +15,7 @@ from typing import Any
 import msgspec
 
 from treetap.actor.identity import ActorId
-from treetap.actor.reference import outward_name
+from treetap.actor.reference import Reference, outward_name, resolve
 from treetap.errors import RemoteError
 
 #: Of one rendered traceback; what is longer loses its middle.
@@ -61,14 +58,19 @@ def box(exc: BaseException) -> bytes:
     return _encode(_boxed(exc, 0))
 
 
-def unbox(payload: bytes, actor: ActorId) -> Exception:
+def unbox(payload: bytes, actor: ActorId, main: str | None = None) -> Exception:
     """The exception in a payload from ``actor``, with a note that says whence it came.
+
+    Args:
+        payload: From ``box()``.
+        actor: Who sent it.
+        main: The program of the tree's root, as for ``resolve()``.
 
     Raises:
         msgspec.DecodeError: It isn't one.
         RecursionError: It is nested too deeply.
     """
-    return _unboxed(_decode_boxed(payload), actor)
+    return _unboxed(_decode_boxed(payload), actor, main)
 
 
 def _boxed(exc: BaseException, depth: int) -> Boxed:
@@ -168,11 +170,11 @@ def _restored(code: int, content: memoryview) -> Any:
 _decode_plain = msgspec.msgpack.Decoder(ext_hook=_restored).decode
 
 
-def _unboxed(boxed: Boxed, actor: ActorId) -> Exception:
+def _unboxed(boxed: Boxed, actor: ActorId, main: str | None) -> Exception:
     exc: Exception | None = None
     # Whatever goes wrong, then it is the text that arrives; a module may exit when it is imported.
     with suppress(Exception, SystemExit):
-        exc = _rebuilt(boxed, actor)
+        exc = _rebuilt(boxed, actor, main)
     if exc is None:
         name = f"{boxed.module}.{boxed.qualname}".removeprefix("builtins.")
         exc = RemoteError(
@@ -188,10 +190,11 @@ def _unboxed(boxed: Boxed, actor: ActorId) -> Exception:
     return exc
 
 
-def _rebuilt(boxed: Boxed, actor: ActorId) -> Exception | None:
+def _rebuilt(boxed: Boxed, actor: ActorId, main: str | None) -> Exception | None:
     if boxed.members is not None:
-        return _rebuilt_group(boxed, [_unboxed(member, actor) for member in boxed.members])
-    cls = _type_of(boxed)
+        members = [_unboxed(member, actor, main) for member in boxed.members]
+        return _rebuilt_group(boxed, members, main)
+    cls = _type_of(boxed, main)
     if cls is None or not boxed.content:
         return None
     args, state = _decode_plain(boxed.content)
@@ -199,14 +202,15 @@ def _rebuilt(boxed: Boxed, actor: ActorId) -> Exception | None:
     own = _builtin_type(cls)
     if cls.__init__ is own.__init__ or own not in (Exception, BaseException):
         own.__init__(exc, *args)  # of Python's own: it fills fields that are no attributes
-    exc.args = tuple(args)
+    else:
+        exc.args = tuple(args)
     return _with_state(exc, state) if type(exc) is cls else None
 
 
-def _rebuilt_group(boxed: Boxed, members: list[Exception]) -> Exception:
-    cls = _type_of(boxed)
-    if cls is not None and issubclass(cls, ExceptionGroup) and boxed.content:
-        with suppress(Exception):
+def _rebuilt_group(boxed: Boxed, members: list[Exception], main: str | None) -> Exception:
+    with suppress(Exception):
+        cls = _type_of(boxed, main)
+        if cls is not None and issubclass(cls, ExceptionGroup) and boxed.content:
             _, state = _decode_plain(boxed.content)
             return _with_state(cls.__new__(cls, boxed.text, members), state)
     return ExceptionGroup(boxed.text, members)
@@ -218,12 +222,7 @@ def _with_state(exc: Exception, state: dict[str, Any]) -> Exception:
     return exc
 
 
-def _type_of(boxed: Boxed) -> type[Exception] | None:
+def _type_of(boxed: Boxed, main: str | None) -> type[Exception] | None:
     """The type here; only of exceptions, and None for what isn't one."""
-    if boxed.module == "builtins":
-        found: Any = builtins
-    else:
-        found = sys.modules.get(boxed.module) or importlib.import_module(boxed.module)
-    for part in boxed.qualname.split("."):
-        found = getattr(found, part)
+    found = resolve(Reference(boxed.module, boxed.qualname), main)
     return found if isinstance(found, type) and issubclass(found, Exception) else None

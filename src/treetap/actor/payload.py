@@ -282,7 +282,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 def shown(annotation: Any) -> str:
     """An annotation as one would write it."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
-        plain = annotation.__module__ in ("builtins", "__main__")
+        plain = annotation.__module__ in ("builtins", "typing", "__main__")
         name = annotation.__qualname__
         return name if plain else f"{annotation.__module__}.{name}"
     return "None" if annotation is None else str(annotation).removeprefix("typing.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import msgspec
 import trio
 
 from treetap.actor import message
-from treetap.actor.call import Pending, cancelled_error
+from treetap.actor.call import Answer, Pending, another, cancelled_error
 from treetap.actor.context import CallerSide
 from treetap.actor.failure import unbox
 from treetap.actor.frame import MAX_FRAME_BYTES, Inbox, Outbox
@@ -99,8 +98,7 @@ class Peer:
         self._was_asked_to_end = False
         self._known = trio.Event()
         self._lost: ActorDied | None = None
-        self._answers: deque[trio.Event] = deque()
-        self._answer = ""
+        self._answers: deque[Answer] = deque()
         self._service: trio.Nursery
         self._actions = self._make_actions()
         self.sender.put(message.HELLO, 0, _encode(message.Hello(message.PROTOCOL, local)))
@@ -169,12 +167,12 @@ class Peer:
             ``"accepted"``; ``"refused"``, if it isn't an actor that its peer can end;
             ``"deferred"``; ``"gone"``.
         """
-        answered = trio.Event()
+        answer = Answer()
         if self._lost is None:
-            self._answers.append(answered)
+            self._answers.append(answer)
             self.sender.put_now(message.CANCEL_ACTOR, 0)
-            await answered.wait()
-        return self._answer or "gone"
+            await answer.has_come.wait()
+        return answer.text
 
     @property
     def is_waited_for(self) -> bool:
@@ -217,7 +215,7 @@ class Peer:
             PayloadError: The call is larger than a message may be.
         """
         if self._lost is not None:
-            raise _again(self._lost)
+            raise another(self._lost)
         number = number or self.next_number()
         if self._outgoing:
             self.sender.put(message.CALL, number, body)
@@ -351,7 +349,8 @@ class Peer:
         self._ended(number).succeed(body)
 
     def _on_failure(self, number: int, body: bytes) -> None:
-        self._ended(number).fail(unbox(body, self.remote))
+        error = unbox(body, self.remote, self.main_path)
+        self._ended(number).fail(error)
 
     def _on_cancelled(self, number: int, body: bytes) -> None:
         cancelled = _decode_cancelled(body)
@@ -386,8 +385,7 @@ class Peer:
         answer = _decode_text(body)
         if answer not in _TEXTS or not self._answers:
             raise LinkError("It gave an answer that nobody waits for.", slug="link-message")
-        self._answer = answer
-        self._answers.popleft().set()
+        self._answers.popleft().come(answer)
 
     # The end.
 
@@ -418,9 +416,10 @@ class Peer:
         outgoing = list(self._outgoing.values())
         self._outgoing.clear()
         for call in outgoing:
-            call.fail(_again(error))
-        for answered in self._answers:
-            answered.set()
+            call.fail(another(error))
+        for answer in self._answers:
+            answer.come("gone")
+        self._answers.clear()
         self._known.set()
 
     def _who(self) -> str:
@@ -432,13 +431,3 @@ class Peer:
 class _Actions(dict[int, "Callable[[int, bytes], None]"]):
     def __missing__(self, kind: int) -> Callable[[int, bytes], None]:
         raise LinkError(f"It sent a message of the unknown kind {kind}.", slug="link-message")
-
-
-def _again(error: ActorDied) -> ActorDied:
-    """The same error once more: each who waits raises one of his own."""
-    other = copy.copy(error)
-    other.__dict__.update(error.__dict__)
-    notes = getattr(error, "__notes__", None)
-    if notes is not None:
-        other.__notes__ = list(notes)
-    return other

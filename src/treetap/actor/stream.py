@@ -105,10 +105,10 @@ class Stream(trio.abc.SendChannel[Sends_contra], trio.abc.ReceiveChannel[Receive
         self._credit_bytes -= len(payload) + WEIGHT_BYTES
 
     def _refuse_to_send(self) -> None:
-        if self._has_said_end:
-            raise trio.ClosedResourceError("this side has closed the stream")
         if self._error is not None:
             raise self._error
+        if self._has_said_end:
+            raise trio.ClosedResourceError("this side has closed the stream")
         if self._is_unheard:
             raise self.refusal.with_traceback(None)
 
@@ -127,10 +127,10 @@ class Stream(trio.abc.SendChannel[Sends_contra], trio.abc.ReceiveChannel[Receive
             self._turns = 0
             await trio.lowlevel.checkpoint()
         while not self._items:
-            if self._is_closed:
-                raise trio.ClosedResourceError("this side has closed the stream")
             if self._error is not None:
                 raise self._error
+            if self._is_closed:
+                raise trio.ClosedResourceError("this side has closed the stream")
             if self._is_ended:
                 raise trio.EndOfChannel
             self._sender.flush()
