@@ -90,7 +90,9 @@ async def _called_off(peer: Peer, number: int, pending: Pending) -> bool:
     peer.sender.put_now(CANCEL, number)
     with trio.move_on_after(peer.cancel_grace_s, shield=True):
         await pending.wait()
-    return pending.error is None or pending.is_wanted
+    # Who cancels a whole tree cancels a call in two ways at once, by its caller and by its actor.
+    was_cancelled = isinstance(pending.error, RemoteCancelled)
+    return pending.error is None or pending.is_wanted or was_cancelled
 
 
 def cancelled_error(name: str, actor: object, by: str) -> RemoteCancelled:

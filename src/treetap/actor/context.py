@@ -10,7 +10,7 @@ import trio
 from treetap.actor.message import CANCEL, CONTEXT, FROM_CALLEE, STARTED
 from treetap.actor.payload import Slot, Target, target_of
 from treetap.actor.stream import MAX_BYTES, MAX_MESSAGES, Stream
-from treetap.errors import ActorError, LinkError, PayloadError
+from treetap.errors import ActorDied, ActorError, LinkError, PayloadError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -261,6 +261,8 @@ def _raise_both(side: CallerSide[Any, Any, Any], exc: BaseException) -> NoReturn
 def _contains(exc: BaseException, sought: BaseException) -> bool:
     if isinstance(exc, BaseExceptionGroup):
         return any(_contains(member, sought) for member in exc.exceptions)
+    if isinstance(exc, ActorDied) and isinstance(sought, ActorDied):
+        return exc.args == sought.args  # one death, of which each who waits is told
     return exc is sought
 
 

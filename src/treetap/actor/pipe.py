@@ -118,7 +118,7 @@ class StreamPipe:
             try:
                 left = await self._stream.receive_some(len(room))
             except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
-                raise ConnectionError(*exc.args) from exc
+                raise _broken(exc) from exc
         count = min(len(left), len(room))
         room[:count] = left[:count]
         self._left = left[count:]
@@ -132,8 +132,13 @@ class StreamPipe:
         try:
             await self._stream.send_all(together)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
-            raise ConnectionError(*exc.args) from exc
+            raise _broken(exc) from exc
         return len(together)
 
     async def aclose(self) -> None:
         await trio.aclose_forcefully(self._stream)
+
+
+def _broken(exc: Exception) -> ConnectionError:
+    """What a trio stream says, as a socket says it; with the reason, which is a step further."""
+    return ConnectionError(str(exc) or str(exc.__cause__ or type(exc).__name__))
