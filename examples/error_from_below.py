@@ -1,6 +1,7 @@
 """An error three levels down comes up as itself, with a note for each process that it passed.
 
-As a trio nursery does, a nursery of actors raises a group: so there is one around it for each level.
+As a trio nursery does, a nursery of actors raises a group: so there is one around it for each level,
+which ``bare_errors`` takes off.
 """
 
 import trio
@@ -23,15 +24,13 @@ async def tap(level: int) -> str:
 
 async def main() -> None:
     try:
-        async with actor.open_nursery() as nursery:
-            portal = await nursery.start_actor("level-2")
-            await portal.run(tap, 2)
-    except* OutOfSap as group:
-        found: BaseException = group
-        while isinstance(found, BaseExceptionGroup):
-            (found,) = found.exceptions
-        print(f"caught {type(found).__name__}: {found}")
-        for note in found.__notes__:
+        with actor.bare_errors():
+            async with actor.open_nursery() as nursery:
+                portal = await nursery.start_actor("level-2")
+                await portal.run(tap, 2)
+    except OutOfSap as error:
+        print(f"caught {type(error).__name__}: {error}")
+        for note in error.__notes__:
             print(note.splitlines()[0].partition(" (pid")[0])
 
 

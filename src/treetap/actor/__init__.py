@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from treetap.errors import PayloadError as PayloadError
     from treetap.errors import RemoteCancelled as RemoteCancelled
     from treetap.errors import RemoteError as RemoteError
+    from treetap.process.failure import bare_errors as bare_errors
 
 #: ``{public name: the module that has it}``.
 _HOMES = {
@@ -53,6 +54,7 @@ _HOMES = {
     "open_broadcast": "treetap.actor.broadcast",
     "to_asyncio": "treetap.actor",
     # What goes wrong.
+    "bare_errors": "treetap.process.failure",
     "ActorDied": "treetap.errors",
     "ActorError": "treetap.errors",
     "PayloadError": "treetap.errors",
