@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def without_consequences(group: BaseExceptionGroup, ended: set[str]) -> BaseExceptionGroup:
+def without_consequences(group: BaseExceptionGroup, ended: set[str]) -> BaseExceptionGroup | None:
     """The group without errors that say only that an actor was ended because of another error,
     or that a call was cancelled because its actor ended, where that is said too.
 
     Args:
         group: What a nursery raised.
-        ended: The ``uid`` of the actors that were ended because of it.
+        ended: The ``uid`` of the actors that were ended because the nursery was cancelled.
+
+    Returns:
+        ``None`` if nothing else happened.
     """
     dead, _rest = group.split(ActorDied)
     of_the_dead = {exc.uid for exc in _leaves(dead) if isinstance(exc, ActorDied)} - {""}
@@ -27,7 +30,7 @@ def without_consequences(group: BaseExceptionGroup, ended: set[str]) -> BaseExce
         return isinstance(exc, ActorDied | RemoteCancelled) and exc.uid in ended
 
     _followed, rest = group.split(follows)
-    return rest if rest is not None else group
+    return rest
 
 
 def _leaves(exc: BaseException | None) -> Iterator[BaseException]:

@@ -171,17 +171,12 @@ class Charge:
             raise ActorDied(what, self.spawned.text, slug="actor-spawn")
         self.is_up = True
 
-    async def watch(self) -> None:
-        """Until nothing is left of it. Cancelled, it ends the actor in order.
+    def report(self) -> None:
+        """Of an actor that has ended.
 
         Raises:
-            ActorDied: It ended without being told to, and nobody has been told yet.
+            ActorDied: It was not told to, and nobody has been told yet.
         """
-        try:
-            await self.spawned.exited.wait()
-        finally:
-            with trio.CancelScope(shield=True):
-                await self.end()
         if not (self._is_told_to_end or self._was_reported or self.is_awaited):
             raise self._died()
 

@@ -41,7 +41,7 @@ class ActorNursery:
         self._terms = terms
         self._tasks = tasks
         self._charges: list[Charge] = []
-        #: The ``uid`` of the actors that are ended because something else went wrong.
+        #: The ``uid`` of the actors that are ended because the nursery is cancelled.
         self._ended = ended
         self._running_count = 0
         self._has_run_all = trio.Event()
@@ -127,10 +127,14 @@ class ActorNursery:
     async def _keep(self, charge: Charge) -> None:
         """Watch over one actor to its end."""
         try:
-            await charge.watch()
-        except trio.Cancelled:
-            self._ended.add(charge.uid)  # it may be gone before the block is
-            raise
+            try:
+                await charge.spawned.exited.wait()
+            except trio.Cancelled:
+                self._ended.add(charge.uid)  # it may be gone before the block is
+                raise
+            finally:
+                await charge.end()
+            charge.report()
         finally:
             self._charges.remove(charge)
 
@@ -176,13 +180,11 @@ async def open_nursery(
             nursery = ActorNursery(here, terms, tasks, ended)
             cancel = tasks.cancel_scope.cancel
             here.ending.enter(cancel)
-            try:
-                yield nursery
-                await nursery._finish()
-            except BaseException:
-                ended.update(charge.uid for charge in nursery._charges)
-                raise
+            yield nursery
+            await nursery._finish()
     except BaseExceptionGroup as group:
-        raise without_consequences(group, ended) from None
+        happened = without_consequences(group, ended)
+        if happened is not None:
+            raise happened from None
     finally:
         here.ending.leave(cancel)
