@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 #: What a pipe holds by default on Linux; one read empties it.
 CHUNK_BYTES = 65536
 
+#: As much at once is no prompt, or not only: it is what a buffer held (4096 bytes with the C library,
+#: 8192 with Python), which ends anywhere in a line. Then the silence must be so many times as long.
+BUFFER_BYTES = 4096
+BUFFER_PATIENCE = 4
+
 #: What is still read after :meth:`Reader.stop`: the most that an unprivileged process can make a
 #: pipe hold (``/proc/sys/fs/pipe-max-size``). Whoever holds the pipe may write without end.
 MAX_LAST_BYTES = 1 << 20
@@ -66,6 +71,7 @@ class Reader:
         self._waiting = trio.CancelScope()
         self._life = trio.CancelScope(shield=True)
         self._is_stopping = False
+        self._last_bytes = 0
         self.is_held = False
         self.failure: Exception | None = None
         self.done = trio.Event()
@@ -106,21 +112,27 @@ class Reader:
 
     async def _read(self) -> bytes | None:
         """What comes next; ``None`` if nothing does for a while, or :meth:`stop` was called."""
-        is_prompt = self._splitter is not None and self._splitter.may_be_prompt
-        wait_s = self._prompt_after_s if is_prompt else math.inf
+        wait_s = math.inf
+        if self._splitter is not None and self._splitter.may_be_prompt:
+            is_buffer = self._last_bytes >= BUFFER_BYTES
+            wait_s = self._prompt_after_s * (BUFFER_PATIENCE if is_buffer else 1)
         # A cancelled receive_some() has taken nothing out of the pipe.
         with trio.CancelScope(deadline=trio.current_time() + wait_s) as self._waiting:
             return bytes(await self._stream.receive_some(CHUNK_BYTES))
-        return None
+        # The time may be over because this process had no processor; the pipe knows.
+        return self._read_now()
+
+    def _read_now(self) -> bytes | None:
+        """What is in the pipe; ``None`` if nothing is, ``b""`` at its end."""
+        try:
+            return os.read(self._stream.fileno(), CHUNK_BYTES)
+        except BlockingIOError:
+            return None
 
     async def _read_rest(self) -> None:
         """Take what is in the pipe, without waiting for more."""
         budget = MAX_LAST_BYTES
-        while budget > 0:
-            try:
-                chunk = os.read(self._stream.fileno(), CHUNK_BYTES)
-            except BlockingIOError:
-                break
+        while budget > 0 and (chunk := self._read_now()) is not None:
             if not chunk:
                 return
             budget -= len(chunk)
@@ -128,6 +140,7 @@ class Reader:
         self.is_held = True
 
     async def _take(self, chunk: bytes) -> None:
+        self._last_bytes = len(chunk)
         if self._kept is not None:
             self._kept.add(chunk)
         if self._splitter is not None:
