@@ -25,6 +25,7 @@ CLAIMS = (
     "asleep",
     "arrival",
     "shipped",
+    "process_relay",
     "actor_spawn",
     "actor_messages",
 )
