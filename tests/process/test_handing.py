@@ -41,6 +41,14 @@ async def test_the_channel_is_closed_when_nothing_could_be_started():
 
 
 @trio_test
+async def test_a_channel_that_is_closed_before_costs_the_lines_and_nothing_else():
+    send, receive = trio.open_memory_channel[Line](1)
+    send.close()
+    await supervise_run_process(shell("echo 1; echo 2"), lines=send, relay_stdout=True)
+    receive.close()
+
+
+@trio_test
 async def test_who_does_not_receive_makes_the_program_wait_and_loses_nothing():
     send, receive = trio.open_memory_channel[Line](0)
     async with trio.open_nursery() as nursery:

@@ -26,7 +26,8 @@ from treetap.process import Line, supervise_run_process
         ({"max_line_bytes": 10}, "max_line_bytes=10", "at least 64"),
         ({"cancel_grace_s": -1}, "cancel_grace_s=-1 is negative", "Use 0"),
         ({"pipe_grace_s": float("nan")}, "pipe_grace_s=nan", "Use 0"),
-        ({"keep_bytes": (-1, 0)}, "keep_bytes=(-1, 0)", "Use (0, 0)"),
+        ({"keep_bytes": (-1, 0)}, "keep_bytes=(-1, 0)", "(16384, 16384)"),
+        ({"keep_bytes": (1, 2, 3)}, "keep_bytes=(1, 2, 3)", "(16384, 16384)"),
         ({"relay_level": "loud"}, "'loud' is no level", "IO"),
     ],
 )

@@ -54,4 +54,4 @@ class ChannelSink:
                 self._is_closed = True
 
     def close(self) -> None:
-        self._channel.close()
+        """Nothing: the other stream may use the channel still. Its supervisor closes it."""

@@ -119,8 +119,12 @@ class Orders:
         for name in ("cancel_grace_s", "pipe_grace_s", "prompt_after_s"):
             if not getattr(self, name) >= 0:
                 raise SupervisionError(f"{name}={getattr(self, name)} is negative.", "Use 0.")
-        if min(self.keep_bytes) < 0:
-            raise SupervisionError(f"keep_bytes={self.keep_bytes} is negative.", "Use (0, 0).")
+        lengths: tuple[int, ...] = self.keep_bytes
+        if len(lengths) != 2 or min(lengths) < 0:
+            raise SupervisionError(
+                f"keep_bytes={self.keep_bytes} is no pair of lengths.",
+                "The bytes to keep of the beginning, and of the end: (16384, 16384).",
+            )
 
     @property
     def has_stdout_pipe(self) -> bool:

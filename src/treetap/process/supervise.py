@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import trio
 
@@ -25,6 +25,8 @@ from treetap.process.tail import HeadAndTail
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from trio.lowlevel import FdStream
 
     from treetap.process.handing import Stream
 
@@ -71,90 +73,97 @@ async def supervise_run_process(
     orders = Orders(command=cmd, options=run_process_kwargs, **given)
     with nullcontext() if lines is None else lines:
         orders.validate()
+        supervisor = _Supervisor(orders)
         await trio.lowlevel.checkpoint_if_cancelled()
         # A program that has started has a supervisor, whoever is cancelled meanwhile.
         with trio.CancelScope(shield=True):
             process = await trio.lowlevel.open_process(cmd, **orders.popen_options())
-        await _Supervisor(orders, process).run(task_status)
+        await supervisor.run(process, task_status)
+
+
+class _Intake(NamedTuple):
+    """What becomes of one stream."""
+
+    kept: HeadAndTail | None
+    splitter: LineSplitter | None
+    sink: Sink | None
 
 
 class _Supervisor:
-    """One program that runs, and the readers of its pipes."""
+    """One program, and the readers of its pipes. Made before the program: nothing here fails later."""
 
-    def __init__(self, orders: Orders, process: trio.Process) -> None:
+    def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._process = process
         self._name = orders.name()
-        self._kept: dict[Stream, HeadAndTail | None] = {"out": None, "err": None}
-        self._readers: list[Reader] = []
         self._log_sinks: list[LogSink] = []
         self._remarks: list[str] = []
-        if orders.has_stdout_pipe:
-            is_kept = orders.keep_stdout or (orders.merge_stderr and orders.check)
-            is_relayed = orders.relay_stdout or (orders.merge_stderr and orders.relay_stderr)
-            self._add_reader("out", process.stdout, is_kept=is_kept, is_relayed=is_relayed)
-        if orders.has_stderr_pipe:
-            self._add_reader(
-                "err", process.stderr, is_kept=orders.check, is_relayed=orders.relay_stderr
-            )
+        self._out = self._intake(
+            "out",
+            is_kept=orders.keep_stdout or (orders.merge_stderr and orders.check),
+            is_relayed=orders.relay_stdout or (orders.merge_stderr and orders.relay_stderr),
+        )
+        self._err = self._intake("err", is_kept=orders.check, is_relayed=orders.relay_stderr)
 
-    def _add_reader(
-        self,
-        stream: Stream,
-        pipe: trio.abc.ReceiveStream | None,
-        *,
-        is_kept: bool,
-        is_relayed: bool,
-    ) -> None:
-        assert isinstance(pipe, trio.lowlevel.FdStream)
+    def _intake(self, stream: Stream, *, is_kept: bool, is_relayed: bool) -> _Intake:
         orders = self._orders
-        self._kept[stream] = kept = HeadAndTail(*orders.keep_bytes) if is_kept else None
-        sink: Sink | None = None
-        if is_relayed and orders.lines is not None:
-            sink = ChannelSink(orders.lines.clone(), stream)
-        elif is_relayed:
+        kept = HeadAndTail(*orders.keep_bytes) if is_kept else None
+        if not is_relayed:
+            return _Intake(kept, None, None)
+        sink: Sink
+        if orders.lines is not None:
+            sink = ChannelSink(orders.lines, stream)
+        else:
             tag = self._name if orders.merge_stderr else f"{self._name}:{stream}"
             level = levels.resolve(orders.relay_level)
             sink = LogSink(orders.logger, level, tag, escape_control=orders.escape_control)
             self._log_sinks.append(sink)
-        splitter = LineSplitter(orders.max_line_bytes) if sink is not None else None
-        self._readers.append(Reader(pipe, kept, splitter, sink, orders.prompt_after_s))
+        return _Intake(kept, LineSplitter(orders.max_line_bytes), sink)
 
-    async def run(self, task_status: trio.TaskStatus[trio.Process]) -> None:
+    def _readers_of(self, process: trio.Process) -> list[Reader]:
+        pipes = []
+        if self._orders.has_stdout_pipe:
+            pipes.append((process.stdout, self._out))
+        if self._orders.has_stderr_pipe:
+            pipes.append((process.stderr, self._err))
+        patience_s = self._orders.prompt_after_s
+        return [Reader(cast("FdStream", pipe), *intake, patience_s) for pipe, intake in pipes]
+
+    async def run(self, process: trio.Process, task_status: trio.TaskStatus[trio.Process]) -> None:
+        readers = self._readers_of(process)
         with bare_errors():
             async with trio.open_nursery() as nursery:
-                for reader in self._readers:
+                for reader in readers:
                     nursery.start_soon(reader.run)
                 try:
-                    task_status.started(self._process)
-                    await self._process.wait()
-                    await self._finish()
+                    task_status.started(process)
+                    await process.wait()
+                    await self._finish(readers)
                 except BaseException:
                     with trio.CancelScope(shield=True):
-                        await self._end()
+                        await self._end(process, readers)
                     raise
-        for reader in self._readers:
+        for reader in readers:
             if reader.failure is not None:
                 raise reader.failure
-        self._check()
+        self._check(process)
 
-    async def _finish(self) -> None:
-        if await finish(self._readers, self._orders.pipe_grace_s):
+    async def _finish(self, readers: list[Reader]) -> None:
+        if await finish(readers, self._orders.pipe_grace_s):
             self._say_that_it_is_held()
 
-    async def _end(self) -> None:
+    async def _end(self, process: trio.Process, readers: list[Reader]) -> None:
         """End the program, and relay its last words."""
         orders = self._orders
         quarry = killing.Quarry(
-            self._process, leads_group=orders.leads_group, with_descendants=orders.kill_tree
+            process, leads_group=orders.leads_group, with_descendants=orders.kill_tree
         )
         try:
-            await killing.end(quarry, self._process, orders.cancel_grace_s, orders.deliver_cancel)
+            await killing.end(quarry, process, orders.cancel_grace_s, orders.deliver_cancel)
         finally:
             # A channel that nobody receives from takes no last words.
             with trio.move_on_after(orders.pipe_grace_s + orders.cancel_grace_s):
-                await self._finish()
-            for reader in self._readers:
+                await self._finish(readers)
+            for reader in readers:
                 reader.abandon()
 
     def _say_that_it_is_held(self) -> None:
@@ -167,8 +176,8 @@ class _Supervisor:
         except Exception as exc:  # noqa: BLE001 - a broken log is no reason to fail
             self._remarks.append(f"{text} (The log refused this: {exc!r})")
 
-    def _check(self) -> None:
-        orders, returncode = self._orders, self._process.returncode
+    def _check(self, process: trio.Process) -> None:
+        orders, returncode = self._orders, process.returncode
         assert returncode is not None
         if not orders.check or orders.is_success(returncode):
             return
@@ -177,11 +186,10 @@ class _Supervisor:
                 self._remarks.append(
                     f"{sink.refused} of its lines were not logged: {sink.first_refusal!r}"
                 )
-        kept = self._kept
         raise failure(
             returncode,
-            self._process.args,
-            stdout=kept["out"],
-            stderr=kept["out"] if orders.merge_stderr else kept["err"],
+            process.args,
+            stdout=self._out.kept,
+            stderr=self._out.kept if orders.merge_stderr else self._err.kept,
             remarks=self._remarks,
         )
