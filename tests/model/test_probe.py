@@ -55,3 +55,14 @@ def test_an_empty_target_is_every_node():
     assert Target(tree="t", name="n", pid=3).matches(**about)
     assert not Target(name="m").matches(**about)
     assert not Target(pid=4).matches(**about)
+
+
+@pytest.mark.parametrize("name", ["a", "_", "a-b", "A1_", "a" * 255, "class"])
+def test_a_name_is_letters_digits_and_dashes(name: str):
+    assert check_probe(probe(name=name)).name == name
+
+
+@pytest.mark.parametrize("name", ["-a", "1a", "a.b", "a b", "ä", "a" * 256, "a\n"])
+def test_another_name_is_refused(name: str):
+    with pytest.raises(ProbeError, match="is not a probe's name"):
+        check_probe(probe(name=name))

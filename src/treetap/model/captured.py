@@ -25,10 +25,12 @@ kind                  keys
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-#: What a captured value may be.
-Captured = Any
+    #: What a captured value may be.
+    Captured = Any
 
 KIND = "$"
 

@@ -12,15 +12,14 @@ and not ``/srv/myapp/shop.py``.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from treetap.errors import LocationError
+from treetap.model.record import Record
 
 _FORMS = 'Write file.py:42, file.py:"text on the line", or package.module:Class.method.'
 _UNNAMED = ("<locals>", "<lambda>")
 
 
-class Location(NamedTuple):
+class Location(Record):
     """Exactly one of ``line``, ``text`` and ``qualname`` says where; the others are empty.
 
     Attributes:

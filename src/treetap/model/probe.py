@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
 from treetap.errors import ProbeError
 from treetap.model.location import Location
+from treetap.model.record import Record
 
 #: Seconds until a forgotten probe ends by itself.
 DEFAULT_TTL_S = 3600.0
@@ -26,11 +24,10 @@ DEFAULT_RATES: dict[str, float] = {"sample": 10, "sample_interval": 30, "throttl
 
 SAFETIES = ("strict", "trusted")
 
-#: Detrix's rule for the names of its metrics, so that a probe can be one.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,254}\Z")
+_MAX_NAME_CHARS = 255
 
 
-class Limits(NamedTuple):
+class Limits(Record):
     """How much of a value is captured. What is beyond is marked, never dropped silently."""
 
     max_depth: int = 3
@@ -39,7 +36,7 @@ class Limits(NamedTuple):
     max_fields: int = 20
 
 
-class Target(NamedTuple):
+class Target(Record):
     """Which nodes a probe is for; an empty field matches every node."""
 
     tree: str = ""
@@ -50,7 +47,7 @@ class Target(NamedTuple):
         return self.tree in ("", tree) and self.name in ("", name) and self.pid in (0, pid)
 
 
-class Probe(NamedTuple):
+class Probe(Record):
     """One request to observe.
 
     Attributes:
@@ -116,7 +113,7 @@ def check_probe(probe: Probe) -> Probe:
         raise _bad(f"{probe.mode!r} is not a mode", f"Use one of {', '.join(MODES)}.")
     if probe.safety not in SAFETIES:
         raise _bad(f"{probe.safety!r} is not a safety level", f"Use one of {', '.join(SAFETIES)}.")
-    if probe.name and not _NAME.match(probe.name):
+    if probe.name and not _is_name(probe.name):
         raise _bad(
             f"{probe.name!r} is not a probe's name",
             "Use letters, digits, _ and -, at most 255, no digit first.",
@@ -132,6 +129,16 @@ def check_probe(probe: Probe) -> Probe:
     if MODES[probe.mode] is not None and not probe.rate:
         return probe._replace(rate=DEFAULT_RATES[probe.mode])
     return probe
+
+
+def _is_name(text: str) -> bool:
+    """Detrix's rule for the names of its metrics, so that a probe can be one."""
+    return (
+        text.isascii()
+        and text.replace("-", "_").isidentifier()
+        and not text.startswith("-")
+        and len(text) <= _MAX_NAME_CHARS
+    )
 
 
 def _bad(what: str, hint: str) -> ProbeError:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from treetap.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ProbeState:
@@ -16,7 +20,7 @@ class ProbeState:
     FAILED = "failed"  # can't be armed here; `error` says why
 
 
-class ProbeStatus(NamedTuple):
+class ProbeStatus(Record):
     """One probe in one node.
 
     Attributes:
@@ -49,7 +53,7 @@ class ProbeStatus(NamedTuple):
         return self._asdict()
 
 
-class Batch(NamedTuple):
+class Batch(Record):
     """Rows of one probe, in order, on their way to the daemon.
 
     Attributes:
