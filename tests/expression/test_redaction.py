@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import re
 
-from treetap.expression.redaction import Redaction
+import pytest
+from hypothesis import given
+from hypothesis.strategies import text
+
+from treetap.expression.redaction import Redaction, _words
 
 SECRETS = """password userPassword user_password PASSWORD password2 db-passwd secret client_secret clientSecret
 token access_token accessToken refresh_token authtoken csrf_token api_key apiKey APIKEY X-API-Key Authorization
@@ -38,3 +42,11 @@ def test_text_that_is_no_name_costs_little_and_is_not_remembered():
     for number in range(10_000):
         redaction.hides(f"name{number}")
     assert len(redaction.known) <= 4096
+
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+
+
+@given(text(alphabet="aBcDZ09_-. éÄßЖ٣²\n", max_size=20) | text(max_size=20))
+def test_words_are_what_the_pattern_says(name):
+    assert _words(name) == tuple(word.lower() for word in _WORD.findall(name))

@@ -3,8 +3,11 @@ from __future__ import annotations
 import collections
 import datetime
 import decimal
+import subprocess
+import sys
 
 from tests import hostile
+from tests.arch.syntax import SOURCE
 from treetap.expression.standard import (
     exact_kind,
     has_only_str_keys,
@@ -65,3 +68,43 @@ def test_a_dict_that_once_had_an_odd_key_is_looked_at_key_by_key():
     texts[odd] = 1
     del texts[odd]
     assert not has_only_str_keys(texts)  # a general table, which says nothing
+
+
+LATE = """
+import sys
+from treetap.expression.standard import exact_kind, kind_of
+from treetap.expression.evaluation import compile_reader
+from treetap.expression.syntax import check
+from treetap.expression.text import text_of
+def read(text, **names):
+    return compile_reader(check(text, safety="strict"))(names)
+assert not {"datetime", "enum", "re", "collections"} & set(sys.modules)
+assert exact_kind(type("datetime", (), {"__module__": "datetime"})) is None
+import collections, datetime, enum, re
+day, hour = datetime.date(2024, 2, 3), datetime.timedelta(hours=1)
+for _ in range(2):  # met for the first time, and learned
+    assert read("(day, hour) == (day, hour), day in {day: 1}, not hour", day=day, hour=hour) == (True, True, False)
+    assert read("str(day) + f'{hour} {day:%Y}'", day=day, hour=hour) == "2024-02-031:00:00 2024"
+    assert read("len(c), c['a'], c['b'], not c, dict(c)", c=collections.Counter("aa")) == (1, 2, 0, False, {"a": 2})
+    assert read("e.name, e.value, e is e", e=enum.Enum("E", "A").A) == ("A", 1, True)
+class Stopped(datetime.datetime): pass
+real, datetime.datetime = datetime.datetime, Stopped
+moment = real(2024, 2, 3, tzinfo=datetime.timezone.utc)
+assert exact_kind(real) == "datetime" and exact_kind(Stopped) is None and kind_of(Stopped) == "datetime"
+assert read("m.year, m.isoformat(), m == m", m=moment) == (2024, "2024-02-03T00:00:00+00:00", True)
+assert text_of(Stopped(2024, 2, 3), "datetime") == "2024-02-03T00:00:00"
+assert kind_of(re.Pattern) == "pattern" and kind_of(enum.IntEnum) == "int"
+"""
+
+
+def test_types_of_modules_that_the_program_loads_later_are_as_if_they_had_been_there():
+    subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(SOURCE)!r})\n{LATE}",
+        ],
+        check=True,
+    )

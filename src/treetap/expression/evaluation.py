@@ -6,11 +6,10 @@ running code of the program. A trusted one is Python's own affair (``trusted``).
 
 from __future__ import annotations
 
-import ast
 import builtins
-from typing import TYPE_CHECKING, Any
 
 from treetap.expression import operation
+from treetap.expression import tree as ast
 from treetap.expression.function import call_function, iterate_any
 from treetap.expression.method import call_method
 from treetap.expression.operation import Stream, iterate
@@ -21,8 +20,10 @@ from treetap.expression.text import formatted
 from treetap.expression.trusted import STOPPING, trusted_reader
 from treetap.model.captured import NotCaptured
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from typing import Any
 
     Names = Mapping[str, Any]
     #: Evaluates one node, paying from the meter.
@@ -74,7 +75,7 @@ def compile_condition(
     return lambda names: truth(read(names))
 
 
-class _Scope(dict[str, Any]):
+class _Scope(dict[str, "Any"]):
     """The variables of a comprehension, over the names outside it."""
 
     __slots__ = ("outer",)

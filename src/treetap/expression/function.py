@@ -7,10 +7,9 @@ after the arguments were looked at. What yields lazily in Python (``zip``, ``enu
 
 from __future__ import annotations
 
-import ast
 import builtins
-from typing import TYPE_CHECKING, Any, Final
 
+from treetap.expression import tree as ast
 from treetap.expression.operation import binary, iterate
 from treetap.expression.reading import MISSING, Unsafe, find, owner_of, unsafe
 from treetap.expression.safety import (
@@ -37,8 +36,10 @@ from treetap.expression.standard import (
 from treetap.expression.text import formatted, plain_text
 from treetap.model.captured import NotCaptured
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any, Final
 
 
 def call_function(
@@ -179,7 +180,8 @@ def _complex(_meter: Meter, real: Any = 0, imag: Any = MISSING, /) -> complex:
 
 
 def require_scalar(value: Any, *kinds: str) -> None:
-    if id(type(value)) not in ATOM_IDS and exact_kind(type(value)) not in kinds:
+    kind = exact_kind(type(value))  # which learns, so it comes first
+    if id(type(value)) not in ATOM_IDS and kind not in kinds:
         raise unsafe(f"{type_name(type(value))} is not a plain number or text")
 
 

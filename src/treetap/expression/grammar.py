@@ -8,9 +8,8 @@ not captured where ``a`` has an ``__add__`` of its own.
 
 from __future__ import annotations
 
-import ast
-
 from treetap.errors import ExpressionError
+from treetap.expression import tree as ast
 
 #: Functions that a strict expression may call by name.
 FUNCTIONS = frozenset(

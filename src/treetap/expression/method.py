@@ -7,8 +7,6 @@ wide.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from treetap.expression.function import collect, require_scalar
 from treetap.expression.grammar import METHODS_OF
 from treetap.expression.operation import Stream
@@ -33,8 +31,10 @@ from treetap.expression.standard import (
     type_name,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 def call_method(

@@ -6,11 +6,9 @@ where a user's method would run or the outcome would be huge, or whatever the op
 
 from __future__ import annotations
 
-import ast
-import operator
-import re
-from typing import TYPE_CHECKING, Any
+import _operator as operator  # `operator` makes the same names anew, in Python
 
+from treetap.expression import tree as ast
 from treetap.expression.reading import MISSING, Unsafe, find, owner_of, unsafe
 from treetap.expression.safety import (
     ASKING_KINDS,
@@ -22,6 +20,7 @@ from treetap.expression.safety import (
     TEXT,
     Meter,
     charge,
+    has_wide_number,
     require_hashable,
     require_keys,
     require_plain_dict,
@@ -33,8 +32,8 @@ from treetap.expression.safety import (
 )
 from treetap.expression.standard import (
     ATOM_IDS,
-    DICT_IDS,
     NUMBER_IDS,
+    PLAIN_IDS,
     SEQUENCE_IDS,
     exact_kind,
     has_only_str_keys,
@@ -45,8 +44,10 @@ from treetap.expression.standard import (
 )
 from treetap.model.captured import NotCaptured
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("add", operator.add),
@@ -82,13 +83,9 @@ COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 _SIZED_TEXT = frozenset({"str", "bytes", "bytearray"})
 _SIZED_ITEMS = frozenset({"list", "tuple", "deque"})
-#: Exact types that Python itself knows not to be a number or bytes.
-_ASKED_NOTHING = ATOM_IDS | SEQUENCE_IDS | DICT_IDS
 #: An operator on a subclass of these calls the subclass to make the outcome.
 _CONSTRUCTING = frozenset({"deque", "datetime", "date", "time", "timedelta"})
 _SETS = frozenset({"set", "frozenset"})
-#: Python's own % formats at any width that it is told; a long number in it is one.
-_WIDE = re.compile(r"\d{4}|\*")
 
 
 def binary(kind: type[ast.operator], left: Any, right: Any, meter: Meter) -> Any:
@@ -177,7 +174,8 @@ def _bound_numbers(name: str, left: Any, right: Any) -> None:
 def _bound_format(left: Any, right: Any, meter: Meter) -> None:
     if type(left) is not str:
         raise unsafe("% of something that is not exactly a str")
-    if len(left) > MAX_MADE or _WIDE.search(left):
+    # Python's own % formats at any width that it is told.
+    if len(left) > MAX_MADE or "*" in left or has_wide_number(left):
         raise too_big("a format with a width")
     scan(meter, TEXT, right)
 
@@ -235,8 +233,9 @@ def contains(container: Any, item: Any, meter: Meter) -> bool:
     kind = kind_of(cls)
     if kind in {"str", "bytes", "bytearray", "range"}:
         require_standard(cls, "__contains__")
-        both_are_str = kind == "str" and kind_of(type(item)) == "str"
-        is_builtin = id(type(item)) in _ASKED_NOTHING
+        both_are_str = kind_of(type(item)) == "str" and kind == "str"
+        # Python itself knows these not to be a number or bytes. (`kind_of` above has learned it.)
+        is_builtin = id(type(item)) in PLAIN_IDS
         if not is_builtin and not both_are_str:
             raise unsafe(f"{type_name(type(item))} may be asked for its number or its bytes")
         if kind == "range" and type(item) is not int:
@@ -295,19 +294,10 @@ def _item_of_dict(container: Any, cls: type, key: Any, meter: Meter) -> Any:
     missing = owner_of(cls, "__missing__")
     if missing is None:
         raise KeyError(key)
-    if missing is _COUNTER:
+    if missing is loaded("collections", "Counter"):
         return 0
     # A defaultdict would insert the default: that changes the program.
     raise unsafe(f"{type_name(cls)} has a __missing__")
-
-
-def _counter() -> type:
-    from collections import Counter
-
-    return Counter
-
-
-_COUNTER = _counter()
 
 
 def _item_of_array(array: Any, key: Any) -> Any:

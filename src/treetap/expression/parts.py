@@ -5,16 +5,17 @@ By the standard type's own functions, never by those that the value's class has 
 
 from __future__ import annotations
 
-import collections
 import itertools
 import types
-from typing import TYPE_CHECKING, Any
 
 from treetap.expression.reading import find, instance_dict
 from treetap.expression.standard import loaded, mro_of, namespace_of
+from treetap.interpreter import deque
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
 
 def namedtuple_fields(cls: type, length: int) -> tuple[str, ...] | None:
@@ -97,7 +98,7 @@ FIRST_ITEMS: dict[str, Callable[[Any, int], tuple[Any, int]]] = {
     "tuple": _first_by_slice(tuple),
     "set": _first_of(set),
     "frozenset": _first_of(frozenset),
-    "deque": _first_of(collections.deque),
+    "deque": _first_of(deque),
     "view": _first_of_view,
     "array": _first_of_array,
 }

@@ -15,20 +15,23 @@ lookups), and a class that another thread changes between our look and the read.
 
 from __future__ import annotations
 
-import collections
-import enum
 import types
-from typing import Any, Final
 
 from treetap.expression.standard import (
     SCALARS,
     exact_kind,
+    loaded,
     mro_of,
     namespace_of,
     printable,
     type_name,
 )
+from treetap.interpreter import tuplegetter
 from treetap.model.captured import NotCaptured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 __all__ = [
     "MISSING",
@@ -48,7 +51,7 @@ _DATA_DESCRIPTOR_IDS = frozenset(
     {
         id(types.MemberDescriptorType),
         id(types.GetSetDescriptorType),
-        id(type(collections.namedtuple("_", "x").x)),  # type: ignore[attr-defined]  # noqa: PYI024
+        id(tuplegetter),
     }
 )
 #: Descriptors that only bind: nothing runs.
@@ -156,7 +159,7 @@ def static_attribute(obj: Any, name: str) -> Any:
 def _instance_value(obj: Any, cls: type, name: str, found: Any) -> Any:
     """The value in ``obj`` itself, where the class has a descriptor with code of its own."""
     kind = type(found)
-    if kind is enum.property and name in _ENUM_FIELDS and found is enum.Enum.__dict__[name]:
+    if name in _ENUM_FIELDS and found is _entry_of_enum(name):
         return _read(obj, _ENUM_FIELDS[name])
     wins = find(kind, "__set__") is not MISSING or find(kind, "__delete__") is not MISSING
     if not wins:
@@ -165,6 +168,12 @@ def _instance_value(obj: Any, cls: type, name: str, found: Any) -> Any:
             return dict.__getitem__(own, name)
     what = "property" if kind is property else f"descriptor ({type_name(kind)})"
     raise unsafe(f"{type_name(cls)}.{printable(name)} is a {what}")
+
+
+def _entry_of_enum(name: str) -> Any:
+    """What ``Enum`` itself has by this name; ``MISSING`` where nobody has loaded ``enum``."""
+    cls = loaded("enum", "Enum")
+    return MISSING if cls is None else namespace_of(cls).get(name, MISSING)
 
 
 def _is_harmless(found: Any) -> bool:
@@ -260,7 +269,7 @@ def _bound_to_class(found: Any, cls: type, name: str) -> Any:
     kind = type(found)
     if kind is property:
         return found
-    if kind is enum.property and name in namespace_of(enum.Enum):
+    if kind is loaded("enum", "property") and _entry_of_enum(name) is not MISSING:
         return found
     if not _is_harmless(found):
         raise unsafe(f"{type_name(cls)}.{printable(name)} is a descriptor ({type_name(kind)})")

@@ -9,13 +9,10 @@ doesn't know, pass it as ``extra``.
 from __future__ import annotations
 
 import itertools
-import re
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 
 #: A name that has one of these words anywhere is a secret.
 _ANYWHERE = frozenset(
@@ -132,7 +129,35 @@ class Redaction:
 
 
 def _words(name: str) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _WORD.findall(name[:_MAX_NAME_CHARS]))
+    """The words of a name: runs of small letters with the capital before them, of capitals, digits."""
+    name = name[:_MAX_NAME_CHARS]
+    parts = name.replace("_", " ").split()
+    if name.isascii() and name.islower() and all(map(str.isalpha, parts)):
+        return tuple(parts)  # most names; the rest is for the others
+    words: list[str] = []
+    before = ""
+    for char in name:
+        kind = _kind_of(char)
+        if kind == "small" and before == "capital":
+            # The last of many capitals begins the next word: HTTPServer.
+            capitals = words.pop()
+            words += [capitals[:-1]] if len(capitals) > 1 else []
+            words.append(capitals[-1] + char)
+        elif kind and kind == before:
+            words[-1] += char
+        elif kind:
+            words.append(char)
+        before = kind
+    return tuple(map(str.lower, words))
+
+
+def _kind_of(char: str) -> str:
+    """What a character is in a name; empty for what stands between words."""
+    if char.isascii() and char.isalpha():
+        return "small" if char.islower() else "capital"
+    if char.isdecimal():
+        return "digit"
+    return "other" if char.isalnum() else ""
 
 
 def _ends_secret(words: tuple[str, ...]) -> bool:

@@ -7,21 +7,25 @@ holds the program up. A step is one node looked at or 64 characters.
 
 from __future__ import annotations
 
-import collections
-import datetime as dt
-from typing import Any, Final
-
 from treetap.expression.reading import MISSING, Unsafe, find, owner_of, unsafe
 from treetap.expression.standard import (
     ATOM_IDS,
     DICT_IDS,
+    PLAIN_IDS,
     SEQUENCE_IDS,
     exact_kind,
     has_only_str_keys,
     kind_of,
+    namespace_of,
+    standard_class,
     type_name,
 )
+from treetap.interpreter import deque
 from treetap.model.captured import NotCaptured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 Meter = list[int]
 
@@ -66,6 +70,16 @@ def charge(meter: Meter, steps: int) -> None:
 
 def too_big(detail: str = "") -> Unsafe:
     return Unsafe(NotCaptured.SIZE, detail)
+
+
+def has_wide_number(text: str) -> bool:
+    """Whether a width or a precision of four digits may be in it: more than anybody reads."""
+    digits = 0
+    for char in text:
+        digits = digits + 1 if char.isdecimal() else 0
+        if digits == 4:
+            return True
+    return False
 
 
 def require_standard(cls: type, method: str) -> type:
@@ -163,7 +177,7 @@ _LENGTHS: dict[str, Any] = {
     "tuple": tuple.__len__,
     "set": set.__len__,
     "frozenset": frozenset.__len__,
-    "deque": collections.deque.__len__,
+    "deque": deque.__len__,
     "dict": dict.__len__,
     "str": str.__len__,
     "bytes": bytes.__len__,
@@ -183,7 +197,7 @@ _ITERATORS: dict[str, Any] = {
     "tuple": tuple.__iter__,
     "set": set.__iter__,
     "frozenset": frozenset.__iter__,
-    "deque": collections.deque.__iter__,
+    "deque": deque.__iter__,
     "dict": dict.__iter__,
     "str": str.__iter__,
     "bytes": bytes.__iter__,
@@ -202,15 +216,9 @@ def standard_iterator(value: Any, method: str, kind: str) -> Any:
 def require_known_zone(moment: Any) -> None:
     """Raise ``Unsafe`` if a datetime or time has a time zone whose offset is user code."""
     kind = "datetime" if kind_of(type(moment)) == "datetime" else "time"
-    zone = _ZONE_OF[kind](moment)
+    zone = namespace_of(standard_class(moment, kind))["tzinfo"].__get__(moment)
     if zone is not None and exact_kind(type(zone)) not in {"timezone", "zone"}:
         raise unsafe(f"its time zone is a {type_name(type(zone))}")
-
-
-_ZONE_OF: dict[str, Any] = {
-    "datetime": dt.datetime.__dict__["tzinfo"].__get__,
-    "time": dt.time.__dict__["tzinfo"].__get__,
-}
 
 
 def require_hashable(meter: Meter, key: Any) -> None:
@@ -251,13 +259,10 @@ def require_plain_dict(cls: type) -> None:
 def truth(value: Any) -> bool:
     """Whether ``value`` is true, if finding out runs no user code."""
     cls = type(value)
-    if id(cls) in _TRUE_OR_FALSE_IDS:
+    if id(cls) in PLAIN_IDS:
         return bool(value)
     for method in ("__bool__", "__len__"):
         if find(cls, method) is not MISSING:
             require_standard(cls, method)
             return bool(value)
     return True
-
-
-_TRUE_OR_FALSE_IDS = ATOM_IDS | SEQUENCE_IDS | DICT_IDS

@@ -4,19 +4,21 @@ Types are compared by identity only, and tables are keyed by ``id``: hashing or 
 runs ``__hash__`` and ``__eq__`` of its metaclass, which may be the user's. ``isinstance`` is never
 used on a user's object: a ``__class__`` property would run, and lie.
 
-Modules that a program may not have loaded (decimal, numpy, …) are not loaded by us: a value of
-such a type exists only where its module does, so the type is found in ``sys.modules``.
+Modules that a program may not have loaded (decimal, datetime, numpy, …) are not loaded by us: a value
+of such a type exists only where its module does, so the type is found in ``sys.modules`` when the
+first value of it is met. The tables of ids then learn the common ones.
 """
 
 from __future__ import annotations
 
-import collections
-import datetime as dt
-import enum
-import re
 import sys
 import types
-from typing import Any, Final
+
+from treetap.interpreter import OrderedDict, defaultdict, deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: The MRO and the namespace of a class, whatever its metaclass overrides.
 mro_of: Final = type.__dict__["__mro__"].__get__
@@ -45,19 +47,13 @@ _CLASSES: dict[str, list[Any]] = {
     "constant": [type(...), type(NotImplemented)],
     "list": [list],
     "tuple": [tuple],
-    "dict": [dict, collections.OrderedDict, collections.defaultdict, collections.Counter],
+    "dict": [dict, OrderedDict, defaultdict],
     "set": [set],
     "frozenset": [frozenset],
-    "deque": [collections.deque],
+    "deque": [deque],
     "view": _VIEWS,
     "range": [range],
     "slice": [slice],
-    "datetime": [dt.datetime],
-    "date": [dt.date],
-    "time": [dt.time],
-    "timedelta": [dt.timedelta],
-    "timezone": [dt.timezone],
-    "enum": [enum.Enum],
     "exception": [BaseException],
     "class": [type],
     "module": [types.ModuleType],
@@ -70,10 +66,11 @@ _CLASSES: dict[str, list[Any]] = {
     "frame": [types.FrameType],
     "traceback": [types.TracebackType],
     "namespace": [types.SimpleNamespace],
-    "pattern": [re.Pattern],
     "object": [object],
 }
-_KINDS: Final = {id(cls): kind for kind, classes in _CLASSES.items() for cls in classes}
+_KINDS: Final[dict[int, str]] = {
+    id(cls): kind for kind, classes in _CLASSES.items() for cls in classes
+}
 #: The same for types of modules that may not be loaded: where the type is → kind.
 _KINDS_BY_NAME: Final = {
     ("decimal", "Decimal"): "decimal",
@@ -90,23 +87,34 @@ _KINDS_BY_NAME: Final = {
     ("pandas.core.series", "Series"): "series",
     ("pandas", "DataFrame"): "frame-table",
     ("pandas", "Series"): "series",
+    ("collections", "Counter"): "dict",
+    ("datetime", "datetime"): "datetime",
+    ("datetime", "date"): "date",
+    ("datetime", "time"): "time",
+    ("datetime", "timedelta"): "timedelta",
+    ("datetime", "timezone"): "timezone",
+    ("enum", "Enum"): "enum",
+    ("re", "Pattern"): "pattern",
 }
+#: Modules whose types are learned. What they hold by a name may be another's later (a program that
+#: stops its clock for a test exchanges ``datetime.datetime``); the type that it was stays what it is.
+_LASTING = frozenset({"collections", "datetime", "enum", "re"})
 
 _ATOM_KINDS = frozenset(
     {"int", "bool", "float", "complex", "str", "bytes", "none", "constant"}
     | {"timedelta", "date", "timezone", "range"}
 )
 #: Exact types without parts, whose operators run no code but their own.
-ATOM_IDS: Final = frozenset(ident for ident, kind in _KINDS.items() if kind in _ATOM_KINDS)
+ATOM_IDS: Final = {ident for ident, kind in _KINDS.items() if kind in _ATOM_KINDS}
 NUMBER_IDS: Final = frozenset(map(id, (int, float, bool, complex)))
 #: Exact containers that iterate over themselves.
-SEQUENCE_IDS: Final = frozenset(map(id, (list, tuple, set, frozenset, collections.deque)))
-DICT_IDS: Final = frozenset(
-    map(id, (dict, collections.OrderedDict, collections.defaultdict, collections.Counter))
-)
-SIZED_IDS: Final = (
-    SEQUENCE_IDS | DICT_IDS | frozenset(map(id, (str, bytes, bytearray, range, *_VIEWS)))
-)
+SEQUENCE_IDS: Final = set(map(id, (list, tuple, set, frozenset, deque)))
+DICT_IDS: Final = set(map(id, (dict, OrderedDict, defaultdict)))
+SIZED_IDS: Final = SEQUENCE_IDS | DICT_IDS | set(map(id, (str, bytes, bytearray, range, *_VIEWS)))
+#: What Python's own code asks nothing of: whether it is true, what its number is.
+PLAIN_IDS: Final = ATOM_IDS | SEQUENCE_IDS | DICT_IDS
+#: Keeps what was learned alive, as the ids of dead types are given to others.
+_LEARNED: Final[list[type]] = []
 
 _BUILTIN_EXCEPTION_IDS = frozenset(
     id(value)
@@ -128,9 +136,26 @@ def exact_kind(cls: type) -> str | None:
     if type(module) is not str or type(name) is not str:
         return None
     kind = _KINDS_BY_NAME.get((module, name))
-    if kind is None or loaded(module, name) is not cls:
+    if kind is None:
         return None
+    # `_datetime` has the real ones, whatever a program has put into `datetime` for a test.
+    if loaded(module, name) is not cls and loaded(f"_{module}", name) is not cls:
+        return None
+    if module in _LASTING:
+        _learn(cls, kind)
     return kind
+
+
+def _learn(cls: type, kind: str) -> None:
+    """Know this type by its id from now on. An answer from before is the same, only slower."""
+    _LEARNED.append(cls)
+    if kind in _ATOM_KINDS:
+        ATOM_IDS.add(id(cls))
+        PLAIN_IDS.add(id(cls))
+    elif kind == "dict":
+        for idents in (DICT_IDS, SIZED_IDS, PLAIN_IDS):
+            idents.add(id(cls))
+    _KINDS[id(cls)] = kind
 
 
 def kind_of(cls: type) -> str:
@@ -141,6 +166,14 @@ def kind_of(cls: type) -> str:
             # The views of an ordered dict inherit from the plain ones, and act differently.
             return "object" if kind == "view" and klass is not cls else kind
     return "object"
+
+
+def standard_class(value: Any, kind: str) -> Any:
+    """The class of this kind that ``value`` is an instance of."""
+    cls = type(value)
+    if _KINDS.get(id(cls)) == kind:
+        return cls
+    return next(klass for klass in mro_of(cls) if exact_kind(klass) == kind)
 
 
 def loaded(module: str, name: str) -> Any:
@@ -189,8 +222,8 @@ def _str_keyed_sizes() -> frozenset[int]:
     header = measured({"a": 1}) - size(3, 16)
     by_str = frozenset(header + size(log2, 16) for log2 in logs)
     by_any = frozenset(header + size(log2, 24) for log2 in logs)
-    for count in (1, 5, 6, 10, 11, 21, 22, 85, 86, 170, 171, 2000):
-        texts = {str(number): 0 for number in range(count)}
+    for count in (1, 5, 6, 10, 11, 21, 22, 85, 86, 170, 171, 400):
+        texts = dict.fromkeys(map(str, range(count)), 0)
         numbers = dict.fromkeys(range(count), 0)
         if measured(texts) not in by_str or measured(numbers) not in by_any:
             return frozenset()

@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
-import ast
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from treetap.errors import ExpressionError
+from treetap.expression import tree as ast
 from treetap.expression.grammar import refuse_strict
 from treetap.expression.redaction import Redaction
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any, TypeVar
 
-_Made = TypeVar("_Made")
+    _Made = TypeVar("_Made")
+
 _MAX_CHARS = 10_000
 _MAX_NODES = 1_000
 #: Nested deeper, an expression could exhaust the stack of the thread that it is evaluated in.
@@ -50,7 +52,8 @@ def parse_expression(text: str) -> ast.expr:
 
 
 def _parse(text: str) -> ast.expr:
-    return ast.parse(text.strip(), "<expression>", "eval").body
+    expression: ast.expr = ast.parse(text.strip(), "<expression>", "eval").body
+    return expression
 
 
 def quietly(make: Callable[[Any], _Made], source: Any) -> _Made:

@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import enum
-import re
 import types
-from typing import TYPE_CHECKING, Any
 
 from treetap.expression.reading import Unsafe, instance_dict, unsafe
 from treetap.expression.safety import (
@@ -18,6 +14,7 @@ from treetap.expression.safety import (
     TEXT,
     Meter,
     charge,
+    has_wide_number,
     require_known_zone,
     scan,
     too_big,
@@ -29,14 +26,15 @@ from treetap.expression.standard import (
     loaded,
     mro_of,
     namespace_of,
+    standard_class,
     type_name,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-#: A width or a precision of more digits makes more text than anybody reads.
-_WIDE = re.compile(r"\d{4}")
 _MAX_SPEC_CHARS = 1_000
 _MAX_DECIMAL_BYTES = 4_096
 _UUID_PARTS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
@@ -44,7 +42,10 @@ _UUID_PARTS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 
 def is_enum_member(cls: type) -> bool:
     """Whether ``cls`` is an enum, also one that is an ``int`` or a ``str`` first."""
-    return type(cls) is not type and any(klass is enum.Enum for klass in mro_of(cls))
+    if type(cls) is type:
+        return False
+    enum = loaded("enum", "Enum")
+    return enum is not None and any(klass is enum for klass in mro_of(cls))
 
 
 def text_of(value: Any, kind: str) -> str | None:
@@ -66,7 +67,7 @@ def number_of(value: Any, kind: str) -> int | float | None:
     elif kind == "enum" and issubclass(type(value), float):
         number = float.__float__(value)
     elif kind == "decimal":
-        owner = _standard_class(value, "decimal")
+        owner = standard_class(value, "decimal")
         if owner.is_finite(value) and owner.__sizeof__(value) <= _MAX_DECIMAL_BYTES:
             number = owner.__float__(value)
     if type(number) is int:
@@ -82,38 +83,49 @@ def _enum_text(member: Any) -> str | None:
     return f"{qualname}.{name}" if type(name) is str else None
 
 
-def _datetime_text(value: dt.datetime) -> str:
+def _datetime_text(value: Any) -> str:
+    owner = standard_class(value, "datetime")
     try:
         require_known_zone(value)
     except Unsafe:
-        parts = [getter(value) for getter in _DATETIME_PARTS]
-        return dt.datetime(*parts).isoformat() + " (zone not captured)"  # noqa: DTZ001
-    return dt.datetime.isoformat(value)
+        of_date, of_time = namespace_of(standard_class(value, "date")), namespace_of(owner)
+        parts = [
+            *(of_date[name].__get__(value) for name in ("year", "month", "day")),
+            *(of_time[name].__get__(value) for name in ("hour", "minute", "second", "microsecond")),
+        ]
+        return f"{owner(*parts).isoformat()} (zone not captured)"
+    return str(owner.isoformat(value))
 
 
-def _time_text(value: dt.time) -> str:
+def _time_text(value: Any) -> str:
     try:
         require_known_zone(value)
     except Unsafe:
         return "(zone not captured)"
-    return dt.time.isoformat(value)
+    return str(standard_class(value, "time").isoformat(value))
 
 
-_DATETIME_PARTS = [
-    *(dt.date.__dict__[name].__get__ for name in ("year", "month", "day")),
-    *(dt.datetime.__dict__[name].__get__ for name in ("hour", "minute", "second", "microsecond")),
-]
+def _date_text(value: Any) -> str:
+    return str(standard_class(value, "date").isoformat(value))
+
+
+def _timedelta_text(value: Any) -> str:
+    return str(standard_class(value, "timedelta").__str__(value))
+
+
+def _timezone_text(value: Any) -> str:
+    return str(standard_class(value, "timezone").__str__(value))
 
 
 def _decimal_text(value: Any) -> str | None:
-    owner = _standard_class(value, "decimal")
+    owner = standard_class(value, "decimal")
     if owner.__sizeof__(value) > _MAX_DECIMAL_BYTES:
         return None
     return str(owner.__str__(value))
 
 
 def _fraction_text(value: Any) -> str | None:
-    namespace = namespace_of(_standard_class(value, "fraction"))
+    namespace = namespace_of(standard_class(value, "fraction"))
     parts = [namespace[name].__get__(value) for name in ("_numerator", "_denominator")]
     if any(type(part) is not int or part.bit_length() > MAX_TEXT_BITS for part in parts):
         return None
@@ -121,7 +133,7 @@ def _fraction_text(value: Any) -> str | None:
 
 
 def _uuid_text(value: Any) -> str | None:
-    number = namespace_of(_standard_class(value, "uuid"))["int"].__get__(value)
+    number = namespace_of(standard_class(value, "uuid"))["int"].__get__(value)
     if type(number) is not int:
         return None
     digits = f"{number:032x}"
@@ -129,7 +141,7 @@ def _uuid_text(value: Any) -> str | None:
 
 
 def _path_text(value: Any) -> str | None:
-    namespace = namespace_of(_standard_class(value, "path"))
+    namespace = namespace_of(standard_class(value, "path"))
     for name in ("_str", "_raw_paths", "_parts"):
         try:
             found = namespace[name].__get__(value)
@@ -152,10 +164,6 @@ def _pure_path_class(value: Any) -> Any:
             if loaded("pathlib", name) is klass:
                 return klass
     return None
-
-
-def _standard_class(value: Any, kind: str) -> Any:
-    return next(klass for klass in mro_of(type(value)) if exact_kind(klass) == kind)
 
 
 def _function_text(value: Any) -> str:
@@ -191,7 +199,7 @@ def _coroutine_text(value: Any) -> str | None:
     return name if type(name) is str else None
 
 
-def _pattern_text(value: re.Pattern[Any]) -> str | None:
+def _pattern_text(value: Any) -> str | None:
     pattern = value.pattern
     if type(pattern) is bytes:
         return repr(pattern[:1_000])
@@ -206,17 +214,17 @@ def _range_text(value: range) -> str | None:
 
 
 def _zone_text(value: Any) -> str | None:
-    key = namespace_of(_standard_class(value, "zone"))["key"].__get__(value)
+    key = namespace_of(standard_class(value, "zone"))["key"].__get__(value)
     return key if type(key) is str else None
 
 
 _WRITERS: dict[str, Callable[[Any], str | None]] = {
     "enum": _enum_text,
     "datetime": _datetime_text,
-    "date": dt.date.isoformat,
+    "date": _date_text,
     "time": _time_text,
-    "timedelta": dt.timedelta.__str__,
-    "timezone": dt.timezone.__str__,
+    "timedelta": _timedelta_text,
+    "timezone": _timezone_text,
     "zone": _zone_text,
     "decimal": _decimal_text,
     "fraction": _fraction_text,
@@ -278,17 +286,18 @@ _CONVERT: dict[str, Callable[[Any], str]] = {"s": str, "r": repr, "a": ascii}
 
 def formatted(value: Any, conversion: str, spec: str, meter: Meter) -> str:
     """One ``{value!conversion:spec}`` of an f-string."""
-    if type(spec) is not str or len(spec) > _MAX_SPEC_CHARS or _WIDE.search(spec):
+    if type(spec) is not str or len(spec) > _MAX_SPEC_CHARS or has_wide_number(spec):
         raise too_big("a format with a width")
     if conversion:
         value = plain_text(value, conversion, meter)
     elif not spec:
         value = plain_text(value, "s", meter)
-    if id(type(value)) in ATOM_IDS or exact_kind(type(value)) == "decimal":
+    kind = exact_kind(type(value))  # which learns, so it comes first
+    if id(type(value)) in ATOM_IDS or kind == "decimal":
         if type(value) is int and value.bit_length() > MAX_TEXT_BITS:
             raise too_big("the digits of an integer")
         return format(value, spec)
-    if exact_kind(type(value)) in {"datetime", "time"}:
+    if kind in {"datetime", "time"}:
         require_known_zone(value)
         return format(value, spec)
     raise unsafe(f"{type_name(type(value))} has a __format__")

@@ -6,16 +6,17 @@ in a probe must not.
 
 from __future__ import annotations
 
-import ast
 import builtins
-from typing import TYPE_CHECKING, Any, Final
 
+from treetap.expression import tree as ast
 from treetap.expression.reading import Unsafe
 from treetap.expression.syntax import names, quietly
 from treetap.model.captured import NotCaptured
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any, Final
 
 #: `exit()` in a probe must not end the program, nor the generator that it sits in.
 STOPPING: Final = (SystemExit, GeneratorExit)
