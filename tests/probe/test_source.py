@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import importlib.util
+import re
 import subprocess
 import sys
 import warnings
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import lists, sampled_from
 
 from treetap.probe.code import nested_codes
-from treetap.probe.source import read_source, unit_of
+from treetap.probe.source import _imports, read_source, unit_of
 
 PIECES = {
     "a function": ("def f(a):\n    return a\n", "f"),
@@ -161,3 +165,66 @@ def test_an_assertion_rewritten_by_pytest_is_reached_though_its_source_is_anothe
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x = 1\r\ny = 2\rz = 3\n",
+        b"\xef\xbb\xbfx = '\xc3\xa4'\n",
+        b"\n# vim: set fileencoding=latin-1 :\nx = '\xe4'\n",
+        b"x = 1\n\n# coding: latin-1\ny = '\xc3\xa4'\n",
+        b"",
+    ],
+)
+def test_a_file_is_read_as_the_interpreter_reads_it(tmp_path, content):
+    path = tmp_path / "some.py"
+    path.write_bytes(content)
+    assert read_source(str(path)) == importlib.util.decode_source(content)
+
+
+@pytest.mark.parametrize("content", [b"x = '\xe4'\n", b"# coding: no-such\nx = 1\n"])
+def test_a_file_that_is_no_text_has_no_source(tmp_path, content):
+    path = tmp_path / "some.py"
+    path.write_bytes(content)
+    assert read_source(str(path)) is None
+
+
+_BINDINGS = r"(?:from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n;#]*)|import[ \t]+([^\n;#]*))"
+
+
+def imported_by_pattern(text, indent):
+    names = set()
+    for match in re.finditer(f"^{indent}{_BINDINGS}", text, re.MULTILINE):
+        for part in (match[1] or match[2] or "").strip("()").split(","):
+            words = part.split("#")[0].split()
+            if words:
+                names.add(words[-1] if match[1] or "as" in words else words[0].partition(".")[0])
+    return {name for name in names if name.isidentifier()}
+
+
+_WORDS = [
+    "import",
+    "from",
+    " ",
+    "\n",
+    "a",
+    "b.c",
+    "as",
+    ",",
+    "(",
+    ")",
+    "#",
+    ";",
+    "\t",
+    "importlib",
+    ".",
+    "x",
+]
+
+
+@given(lists(sampled_from([*_WORDS, " import ", "\nfrom a.b import ", "\n  import ", " as x"])))
+def test_imports_are_found_as_a_pattern_would(words):
+    text = "".join(words)
+    assert _imports(text, is_at_top=True) == imported_by_pattern(text, "")
+    assert _imports(text, is_at_top=False) == imported_by_pattern(text, r"[ \t]*")

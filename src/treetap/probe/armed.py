@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from treetap.model.captured import SkipReason
 from treetap.model.status import ProbeState, ProbeStatus
 from treetap.probe.fastpath import WATCHED_HITS, FastPath, Learner
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treetap.errors import TreetapError
     from treetap.model.probe import Probe

@@ -12,7 +12,6 @@ watched for it; so that no hit is lost and none is counted twice, whenever it wa
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
 
 from treetap.errors import TreetapError
 from treetap.interpreter import HAS_MONITORING, MONITORING_SPOILS_CODE
@@ -25,27 +24,19 @@ from treetap.probe.splice import Placement
 from treetap.probe.stale import defuse, exchange_constants
 from treetap.probe.swap import Swapper
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType, FunctionType
+    from typing import Any
 
     from treetap.probe.armed import ArmedProbe
+    from treetap.probe.bytecoding import HitsByCode
     from treetap.probe.fastpath import FastPath
     from treetap.probe.lookup import Site
     from treetap.probe.monitoring import Hit
     from treetap.probe.recorder import Recorder
-
-HAS_SPLICING = False
-if not HAS_MONITORING:
     from treetap.probe.tracing import TracingEngine
-
-    try:
-        from treetap.probe.bytecoding import spliced
-
-        HAS_SPLICING = True
-    except ImportError:
-        # A child in an environment of its own, which hasn't got the `bytecode` library.
-        pass
 
 NO_SOURCE = "the source is not the code that runs"
 NO_PLACE = "no statement can stand there"
@@ -58,8 +49,8 @@ _OPTIMIZED = 0x1
 
 #: Every engine of this interpreter, the preferred ones first. ``splicing`` works on bytecode.
 ENGINES = ("injecting", "monitoring") if HAS_MONITORING else ("injecting", "splicing", "tracing")
-if not HAS_MONITORING and not HAS_SPLICING:
-    ENGINES = ("injecting", "tracing")
+#: The engine that watches code objects.
+_WATCHING = "monitoring" if HAS_MONITORING else "tracing"
 
 
 class _Root:
@@ -85,7 +76,7 @@ class Arming:
         self._engines = frozenset(engines) & frozenset(ENGINES)
         self.swapper = Swapper()
         self._injecting = InjectingEngine(self.swapper)
-        self._watching = MonitoringEngine() if HAS_MONITORING else TracingEngine()
+        self._watching: MonitoringEngine | TracingEngine | None = None
         self._roots: dict[int, _Root] = {}
         #: ``{id of a stand-in: the probes in it, by line}``.
         self._has: dict[int, frozenset[tuple[int, int]]] = {}
@@ -176,7 +167,8 @@ class Arming:
         for root in self._roots.values():
             root.entries = []
         self.rebuild(set(self._roots))
-        self._watching.close()
+        if self._watching is not None:
+            self._watching.close()
         if self._spoilt:
             fresh = restored(self._spoilt.values())
             self.swapper.swap(fresh)
@@ -247,7 +239,7 @@ class Arming:
             reasons = dict.fromkeys(wanted, NOT_ASKED if is_proven else NO_SOURCE)
         pairs = built.pairs
         if "splicing" in self._engines and reasons and root.is_function:
-            pairs = spliced(root.code, pairs, self._hits(root, set(reasons)))
+            pairs = _spliced(root.code, pairs, self._hits(root, set(reasons)))
         self._injecting.apply(root.code, built._replace(pairs=pairs), holders)
         for original, stand_in in pairs:
             is_in = id(original) not in reasons or not HAS_MONITORING
@@ -267,7 +259,7 @@ class Arming:
     def _watch(self, root: _Root, elsewhere: dict[int, str], live: set[int]) -> None:
         """Watch every code object that a frame may run without having the snippets."""
         before, root.watched = root.watched, {}
-        for original in walk_codes(root.code) if self._watching.name in self._engines else ():
+        for original in walk_codes(root.code) if _WATCHING in self._engines else ():
             entries = [entry for entry in root.entries if entry[0].code is original]
             if not entries:
                 continue
@@ -282,7 +274,7 @@ class Arming:
                     self._watch_one(root, code, original, missing, why)
         for key, code in before.items():
             if key not in root.watched:
-                self._watching.set(code, {})
+                self._watcher().set(code, {})
 
     def _is_being_made(self, site: Site, live: set[int]) -> bool:
         """Whether a running frame goes on to make functions of the code that the site had before."""
@@ -328,7 +320,7 @@ class Arming:
         for site, armed in missing:
             hits.setdefault(site.line, []).append(self._hit(code, armed))
         try:
-            self._watching.set(code, hits)
+            self._watcher().set(code, hits)
         except TreetapError as exc:
             for _site, armed in missing:
                 if armed.engines:
@@ -341,7 +333,12 @@ class Arming:
             self._spoilt[id(code)] = code
         for _site, armed in missing:
             if why or "injecting" not in armed.engines:
-                armed.engines[self._watching.name] = why
+                armed.engines[_WATCHING] = why
+
+    def _watcher(self) -> MonitoringEngine | TracingEngine:
+        if self._watching is None:
+            self._watching = _make_watcher()
+        return self._watching
 
     def _hits(self, root: _Root, keys: set[int]) -> dict[int, dict[int, list[Hit]]]:
         hits: dict[int, dict[int, list[Hit]]] = {}
@@ -375,6 +372,27 @@ class Arming:
         readable = frozenset(name for name in recorder.names if name not in hidden)
         fast = _hot_form(site.code, armed)
         return Snippet(recorder, readable, fast, is_throttled=armed.is_throttled)
+
+
+def _make_watcher() -> MonitoringEngine | TracingEngine:
+    if HAS_MONITORING:
+        return MonitoringEngine()
+    # Not before a frame has to be reached that runs already: it takes all of ctypes, which is 4 ms.
+    from treetap.probe.tracing import TracingEngine
+
+    return TracingEngine()
+
+
+def _spliced(
+    root: CodeType, pairs: list[tuple[CodeType, CodeType]], hits: HitsByCode
+) -> list[tuple[CodeType, CodeType]]:
+    try:
+        # Not before there is code without source: the `bytecode` library takes 9 ms to import.
+        from treetap.probe.bytecoding import spliced
+    except ImportError:
+        # A child in an environment of its own, which hasn't got it.
+        return pairs
+    return spliced(root, pairs, hits)
 
 
 def _hot_form(code: CodeType, armed: ArmedProbe) -> FastPath | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from typing import TYPE_CHECKING, Any, Final
 
 from treetap.expression.parts import (
     FIRST_ITEMS,
@@ -20,20 +19,16 @@ from treetap.expression.parts import (
     own_fields,
     properties,
 )
-from treetap.expression.standard import (
-    kind_of,
-    loaded,
-    namespace_of,
-    printable,
-    type_name,
-)
+from treetap.expression.standard import kind_of, loaded, namespace_of, printable, type_name
 from treetap.expression.syntax import parse_expression, secret_name
 from treetap.expression.text import is_enum_member, number_of, text_of
 from treetap.model.captured import KIND, NotCaptured, not_captured
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterable
+    from typing import Any, Final
 
     from treetap.expression.redaction import Redaction
     from treetap.model.captured import Captured

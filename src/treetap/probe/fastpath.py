@@ -12,15 +12,16 @@ would show in ``locals()``.
 
 from __future__ import annotations
 
-import ast
-from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
-
+from treetap.expression import tree as ast
 from treetap.expression.evaluation import compile_reader
 from treetap.expression.reading import SCALARS, is_plain_attribute
+from treetap.interpreter import deque
+from treetap.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from treetap.probe.recorder import Recorder
 
@@ -38,7 +39,7 @@ _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod)
 _ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 
 
-class FastPath(NamedTuple):
+class FastPath(Record):
     """A probe as plain code.
 
     Attributes:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import functools
+import sys
 from types import FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
 
+from treetap.interpreter import partial
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 #: How deep tables of functions are searched, and how much of each.
 _MAX_DEPTH = 6
@@ -44,6 +47,15 @@ def inherited_function(module: ModuleType, qualname: str) -> FunctionType | None
     return next(iter(search.found.values()), None)
 
 
+def _looks_of_functools() -> None:
+    """Complete the table, if there can be such values: ``functools`` takes 3 ms to import."""
+    functools = sys.modules.get("functools")
+    for name in ("partialmethod", "cached_property"):
+        kind = getattr(functools, name, None)
+        if type(kind) is type:
+            _LOOKS[kind] = _of_partial
+
+
 class _Search:
     """One walk over a module; meets each object once."""
 
@@ -51,6 +63,7 @@ class _Search:
         self._module_name = module_name
         self._met: set[int] = set()
         self.found: dict[int, FunctionType] = {}
+        _looks_of_functools()
 
     def look_at(self, value: Any, depth: int) -> None:
         if depth > _MAX_DEPTH or id(value) in self._met:
@@ -99,7 +112,7 @@ def _of_property(value: property) -> Iterator[Any]:
     yield from (value.fget, value.fset, value.fdel)
 
 
-def _of_partial(value: functools.partial[Any]) -> Iterator[Any]:
+def _of_partial(value: partial[Any]) -> Iterator[Any]:
     yield value.func
 
 
@@ -141,9 +154,7 @@ def _wrapped(value: Any, kind: type) -> Iterator[Any]:
 _LOOKS: dict[type, Any] = {
     FunctionType: _of_function,
     property: _of_property,
-    functools.partial: _of_partial,
-    functools.partialmethod: _of_partial,
-    functools.cached_property: _of_partial,
+    partial: _of_partial,
     staticmethod: _of_holder,
     classmethod: _of_holder,
     MethodType: _of_holder,

@@ -8,14 +8,15 @@ traceback. The finder stands on ``sys.meta_path`` only while something waits.
 from __future__ import annotations
 
 import sys
-from importlib.machinery import ModuleSpec
+from _frozen_importlib import ModuleSpec
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
 
 from treetap.probe.meant import means_file
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from treetap.model.location import Location
 

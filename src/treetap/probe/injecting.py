@@ -7,13 +7,13 @@ wanted now, and the code objects that differ stand in for the originals. Nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from treetap.model.record import Record
 from treetap.probe.code import nested_codes, walk_codes
 from treetap.probe.snippet import fill
 from treetap.probe.source import Unit, unit_of
 from treetap.probe.splice import Placement, scope_of, splice
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Placements = dict[int, list[Placement]]
 
 
-class Built(NamedTuple):
+class Built(Record):
     """What came of one compilation.
 
     Attributes:

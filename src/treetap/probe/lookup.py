@@ -10,16 +10,17 @@ from __future__ import annotations
 import builtins
 import gc
 import sys
-from importlib.machinery import ModuleSpec
+from _frozen_importlib import ModuleSpec
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, NamedTuple
 
 from treetap.errors import LocationError
+from treetap.model.record import Record
 from treetap.probe.code import COMPREHENSIONS, code_lines, walk_codes
 from treetap.probe.functions import functions_of_module, inherited_function
 from treetap.probe.meant import means_file
 from treetap.probe.source import read_source
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import CodeType
@@ -37,7 +38,7 @@ _OPTIMIZED = 0x1
 _NEAREST = 3
 
 
-class Site(NamedTuple):
+class Site(Record):
     """One line of one code object in this process.
 
     Attributes:
@@ -59,7 +60,7 @@ class Site(NamedTuple):
         return f"{self.code.co_filename}:{line} {self.code.co_qualname}"
 
 
-class Found(NamedTuple):
+class Found(Record):
     """What a location means here.
 
     Attributes:

@@ -7,8 +7,8 @@ programs use. A location means one of them only if it says so: ``treetap/probe/c
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treetap.model.location import Location
 

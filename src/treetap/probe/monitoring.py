@@ -8,17 +8,18 @@ nobody asked about is disabled at its first event.
 
 from __future__ import annotations
 
-import ast
 import sys
-from typing import TYPE_CHECKING, Any
 
 from treetap.errors import DebuggerError
+from treetap.expression import tree as ast
 from treetap.interpreter import DEF_LINE_NEEDS_PY_START, MONITORING_SPOILS_CODE
 from treetap.probe.snippet import Snippet, fill
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import CodeType, FrameType
+    from typing import Any
 
     from treetap.probe.fastpath import FastPath
     from treetap.probe.recorder import Recorder

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
-from threading import RLock, get_ident
-from typing import TYPE_CHECKING
+from _thread import RLock, get_ident
 
 from treetap.errors import LocationError, TreetapError
 from treetap.expression.redaction import Redaction
@@ -24,8 +22,9 @@ from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
 from treetap.probe.script import ScriptWatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from types import CodeType
 
     from treetap.model.probe import Probe
@@ -45,6 +44,31 @@ _MAX_IMPORT_WAIT_S = 0.5
 _MAX_FORK_WAIT_S = 1.0
 #: Rows of one probe that are taken at a time.
 _MAX_ROWS = 4096
+
+
+class Unseen:
+    """Within it the calling thread is treetap's own. (``contextlib`` takes 5 ms to import.)
+
+    Args:
+        busy_threads: Of the probe set; its recorders record nothing in these.
+    """
+
+    def __init__(self, busy_threads: set[int]) -> None:
+        self._busy_threads = busy_threads
+        self._thread = get_ident()
+        self._is_first = self._thread not in busy_threads
+
+    def __enter__(self) -> None:
+        try:
+            # Within the `try`: a ctrl-c lands right after a call, and must not leave us busy for ever.
+            self._busy_threads.add(self._thread)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_failure: object) -> None:
+        if self._is_first:
+            self._busy_threads.discard(self._thread)
 
 
 class ProbeSet:
@@ -148,18 +172,9 @@ class ProbeSet:
                 self._watch_imports()
             return ended or bool(touched)
 
-    @contextmanager
-    def unseen(self) -> Iterator[None]:
+    def unseen(self) -> Unseen:
         """Within it the calling thread is treetap's: what it does is counted, and never recorded."""
-        thread = get_ident()
-        is_first = thread not in self._busy_threads
-        try:
-            # Within the `try`: a ctrl-c lands right after a call, and must not leave us busy for ever.
-            self._busy_threads.add(thread)
-            yield
-        finally:
-            if is_first:
-                self._busy_threads.discard(thread)
+        return Unseen(self._busy_threads)
 
     def hold_for_fork(self) -> None:
         """Have no change under way while the process forks, for the child would have half of it."""

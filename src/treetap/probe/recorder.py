@@ -11,22 +11,23 @@ from __future__ import annotations
 
 import sys
 from _thread import allocate_lock, get_ident
-from collections import deque
 from itertools import count
 from time import monotonic, perf_counter_ns, time_ns
-from typing import TYPE_CHECKING, Any
 
 from treetap.expression.evaluation import compile_condition, compile_reader
 from treetap.expression.reading import MISSING, Unsafe, unsafe
 from treetap.expression.syntax import check, names
+from treetap.interpreter import deque
 from treetap.model import captured
 from treetap.model.captured import NotCaptured, SkipReason
 from treetap.probe.capture import LOCALS_PROXY, capture_named, snapshot
 from treetap.probe.ring import Counter, Ring
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FrameType
+    from typing import Any
 
     from treetap.expression.redaction import Redaction
     from treetap.model.probe import Probe

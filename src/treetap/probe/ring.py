@@ -14,15 +14,16 @@ Rejected: a number in each row from ``itertools.count`` (+25 ns a hit); a bounde
 
 from __future__ import annotations
 
-import ctypes
-from collections import deque
-from functools import partial
+from _operator import length_hint
 from itertools import repeat
-from operator import length_hint
-from typing import TYPE_CHECKING, Any
 
+from treetap.interpreter import deque, partial
+from treetap.probe.memory import WORD_BYTES, Word
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 #: Rows a ring holds. A program appends at most about 35 000 in a switch interval (5 ms), which is
 #: how long a shipper may wait for the GIL.
@@ -35,10 +36,10 @@ def _find_state_offset() -> int:
     """Where a deque keeps its mutation counter; 0 if it isn't found by trying."""
     for offset in _STATE_OFFSETS_BYTES:
         trial: deque[int] = deque(maxlen=3)
-        if trial.__sizeof__() < offset + ctypes.sizeof(ctypes.c_size_t):
+        if trial.__sizeof__() < offset + WORD_BYTES:
             continue
-        state = ctypes.c_size_t.from_address(id(trial) + offset)
-        seen = [state.value]
+        state = Word.from_address(id(trial) + offset)
+        seen = [state.value or 0]
         for number in range(7):
             trial.append(number)
             seen.append(state.value)
@@ -63,7 +64,7 @@ class Ring:
         self._popped = 0
         self.append: Callable[[Any], None] = self.rows.append
         if counts_by_state and _STATE_OFFSET:
-            self._state = ctypes.c_size_t.from_address(id(self.rows) + _STATE_OFFSET)
+            self._state = Word.from_address(id(self.rows) + _STATE_OFFSET)
         else:
             self._counter = Counter()
             self.append = self._append_counting
@@ -86,7 +87,7 @@ class Ring:
                 return before - self._popped if self.is_inlinable else before, held
 
     def _mutations(self) -> int:
-        return self._state.value if self.is_inlinable else self._counter.value
+        return (self._state.value or 0) if self.is_inlinable else self._counter.value
 
     @property
     def appended(self) -> int:

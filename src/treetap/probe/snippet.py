@@ -28,16 +28,16 @@ the compiler folds to the bare constant: bare, it would warn that a string is ca
 
 from __future__ import annotations
 
-import ast
-import copy
 from time import time_ns
-from typing import TYPE_CHECKING, Any
 
+from treetap.expression import tree as ast
 from treetap.model.captured import SkipReason
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType
+    from typing import Any
 
     from treetap.probe.fastpath import FastPath
     from treetap.probe.recorder import Recorder
@@ -161,22 +161,18 @@ class Snippet:
 
     def _with_builtins(self, value: ast.expr) -> ast.expr:
         """``value``, calling the builtin ``len`` whatever the program calls by that name."""
-        return _Builtins(self).visit(copy.deepcopy(value))  # type: ignore[no-any-return]
+
+        def with_ours(node: ast.AST) -> ast.AST:
+            if isinstance(node, ast.Call):
+                node.func = self._constant("len", len)
+            return node
+
+        return ast.copied(value, with_ours)  # type: ignore[no-any-return]
 
     def _constant(self, name: str, value: Any) -> ast.expr:
         key = self._prefix + name
         self.constants[key] = value
         return ast.IfExp(ast.Constant(True), ast.Constant(key), ast.Constant(None))
-
-
-class _Builtins(ast.NodeTransformer):
-    def __init__(self, snippet: Snippet) -> None:
-        self._snippet = snippet
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        node.func = self._snippet._constant("len", len)
-        return node
 
 
 def fill(code: CodeType, constants: dict[str, Any]) -> CodeType:

@@ -9,16 +9,14 @@ by its indentation alone, the whole file is compiled.
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import re
 import warnings
-from contextlib import contextmanager
-from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from _thread import allocate_lock
 
+from treetap.expression import tree as ast
+from treetap.model.record import Record
 from treetap.probe.code import nested_codes, walk_codes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import CodeType
@@ -28,7 +26,7 @@ _FUTURE_FLAGS = 0x0FFE0000
 _SHELL_INDENT = " "
 
 
-class Unit(NamedTuple):
+class Unit(Record):
     """A piece of source that compiles to a running code object.
 
     Attributes:
@@ -47,16 +45,16 @@ class Unit(NamedTuple):
 
     def parse(self) -> ast.Module:
         """A fresh tree, with the line numbers of the file."""
-        with _quiet():
+        with _Quiet():
             # Empty lines cost the parser less than visiting each node of the tree would cost us.
-            tree = ast.parse("\n" * self.shift + self.text, self.filename)
+            tree: ast.Module = ast.parse("\n" * self.shift + self.text, self.filename)
         if self.shift < 0:
             ast.increment_lineno(tree, self.shift)
         return tree
 
     def compile(self, tree: ast.Module) -> CodeType:
         """The module that the tree compiles to, with this unit's code object inside."""
-        with _quiet():
+        with _Quiet():
             compiled: CodeType = compile(
                 tree,
                 self.filename,
@@ -90,7 +88,7 @@ def read_source(filename: str, module_globals: dict[str, object] | None = None) 
     """The text that a file has now; from its loader if it isn't on disk (a zip); or ``None``."""
     try:
         with open(filename, "rb") as file:
-            return importlib.util.decode_source(file.read())
+            return _decoded(file.read())
     except (OSError, SyntaxError, UnicodeDecodeError):
         pass
     loader = (module_globals or {}).get("__loader__")
@@ -105,12 +103,23 @@ def read_source(filename: str, module_globals: dict[str, object] | None = None) 
     return text if type(text) is str else None
 
 
+def _decoded(source: bytes) -> str:
+    """As ``importlib.util.decode_source``, which loads ``tokenize`` to see that a file is UTF-8."""
+    if any(b"coding" in line for line in source.split(b"\n", 2)[:2]):
+        import importlib.util  # it may say another encoding
+
+        return importlib.util.decode_source(source)
+    text = source.removeprefix(b"\xef\xbb\xbf").decode()
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _candidates(code: CodeType, text: str) -> Iterator[Unit]:
     if code.co_name != "<module>":
         # The compiler calls an attribute of an imported name in another way than a method (3.11 and
         # later), so the piece needs to know what its module imports: at its top, or under a `try`.
         known = _global_names(code)
-        for imported in dict.fromkeys((_imports(text, _TOP_IMPORT), _imports(text, _ANY_IMPORT))):
+        at_top, anywhere = _imports(text, is_at_top=True), _imports(text, is_at_top=False)
+        for imported in dict.fromkeys((at_top, anywhere)):
             piece = _cut_out(code, text, sorted(imported & known))
             if piece is None:
                 break
@@ -118,20 +127,53 @@ def _candidates(code: CodeType, text: str) -> Iterator[Unit]:
     yield Unit(code, code.co_filename, text, 0)
 
 
-_BINDINGS = r"(?:from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n;#]*)|import[ \t]+([^\n;#]*))"
-_TOP_IMPORT = "^" + _BINDINGS
-_ANY_IMPORT = r"^[ \t]*" + _BINDINGS
+def _imports(text: str, *, is_at_top: bool) -> frozenset[str]:
+    """The names that import statements bind, as far as the shape of lines can tell.
 
+    Read without ``re``, which takes longer to import than most files take to be read.
 
-def _imports(text: str, pattern: str) -> frozenset[str]:
-    """The names that import statements bind, as far as a pattern can tell."""
-    names = set()
-    for match in re.finditer(pattern, text, re.MULTILINE):
-        for part in (match[1] or match[2] or "").strip("()").split(","):
-            words = part.split("#")[0].split()
-            if words:
-                names.add(words[-1] if match[1] or "as" in words else words[0].partition(".")[0])
+    Args:
+        text: Of a file.
+        is_at_top: Only statements that aren't indented.
+    """
+    names: set[str] = set()
+    at = text.find("import")
+    while at >= 0:
+        after = at + len("import")
+        before = text[text.rfind("\n", 0, at) + 1 : at]
+        is_from = _is_from(before.lstrip(" \t"))
+        is_indented = before[:1] in (" ", "\t")
+        is_statement = is_from or not before.strip(" \t")
+        is_meant = is_statement and not (is_at_top and is_indented)
+        if is_meant and text[after : after + 1] in (" ", "\t"):
+            names.update(_bound(_clause(text, after, may_span=is_from), is_from=is_from))
+        at = text.find("import", after)
     return frozenset(name for name in names if name.isidentifier())
+
+
+def _is_from(before: str) -> bool:
+    """Whether this is a whole ``from a.b``, up to its ``import``."""
+    words = before.split()
+    return len(words) == 2 and words[0] == "from" and before[-1] in " \t"
+
+
+def _clause(text: str, start: int, *, may_span: bool) -> str:
+    """What stands behind ``import``: to the end of the statement, or of its parentheses."""
+    while text[start : start + 1] in (" ", "\t"):
+        start += 1
+    if may_span and text.startswith("(", start):
+        end = text.find(")", start)
+        if end >= 0:
+            return text[start + 1 : end]
+    ends = [end for end in (text.find(mark, start) for mark in "\n;#") if end >= 0]
+    return text[start : min(ends, default=len(text))].strip("()")
+
+
+def _bound(clause: str, *, is_from: bool) -> Iterator[str]:
+    for part in clause.split(","):
+        words = part.split("#")[0].split()
+        if words:
+            yield words[-1] if is_from or "as" in words else words[0].partition(".")[0]
 
 
 def _global_names(code: CodeType) -> frozenset[str]:
@@ -213,23 +255,24 @@ def _path_to(wanted: CodeType, root: CodeType) -> tuple[int, ...] | None:
     return None
 
 
-_quiet_lock = Lock()
+_quiet_lock = allocate_lock()
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
+class _Quiet:
     """Keep the compiler's warnings about the user's source out of the user's program.
 
     Not by ``warnings.catch_warnings``: that puts back what it found, whoever changed it meanwhile, and
     makes every registry forget what it has shown. The compiler asks the list of filters alone, so the
     list is exchanged, for the moment of a compilation, and put back only if it is still ours.
     """
-    with _quiet_lock:
-        filters = warnings.filters
-        ours = [("ignore", None, Warning, None, 0)]
-        warnings.filters = ours
-        try:
-            yield
-        finally:
-            if warnings.filters is ours:
-                warnings.filters = filters
+
+    def __enter__(self) -> None:
+        _quiet_lock.acquire()
+        self._filters = warnings.filters
+        self._ours = [("ignore", None, Warning, None, 0)]
+        warnings.filters = self._ours
+
+    def __exit__(self, *_failure: object) -> None:
+        if warnings.filters is self._ours:
+            warnings.filters = self._filters
+        _quiet_lock.release()

@@ -6,9 +6,10 @@ beginning there is executed, and for the header of a loop once a round, and once
 
 from __future__ import annotations
 
-import ast
-from typing import TYPE_CHECKING, NamedTuple
+from treetap.expression import tree as ast
+from treetap.model.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import CodeType
@@ -27,7 +28,7 @@ _COMPREHENSIONS: dict[str, type[ast.expr]] = {
 }
 
 
-class Placement(NamedTuple):
+class Placement(Record):
     """A snippet and the line in front of which it goes."""
 
     line: int

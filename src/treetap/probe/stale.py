@@ -9,18 +9,19 @@ are an array of pointers, which ``LOAD_CONST`` reads anew each time (3.11 to 3.1
 
 from __future__ import annotations
 
-import ctypes
-from collections import deque
 from types import MethodType
-from typing import TYPE_CHECKING, Any
 
+from treetap.interpreter import deque
+from treetap.probe.memory import WORD_BYTES, Word
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import CodeType
+    from typing import Any
 
     from treetap.probe.recorder import Recorder
 
-_POINTER_BYTES = ctypes.sizeof(ctypes.c_void_p)
 #: Where a tuple's items begin.
 _ITEMS_OFFSET = tuple.__basicsize__
 #: Takes what a stale snippet appends, and keeps nothing.
@@ -41,16 +42,23 @@ def exchange_constants(code: CodeType, replaced: dict[int, Any]) -> bool:
     found = False
     for index, value in enumerate(constants):
         if id(value) in replaced:
-            slot = ctypes.py_object.from_address(
-                id(constants) + _ITEMS_OFFSET + index * _POINTER_BYTES
-            )
-            # ctypes keeps what is assigned for as long as the slot's own object lives; the tuple's
-            # references, to the new item and to the old one, are ours to count.
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(replaced[id(value)]))
-            slot.value = replaced[id(value)]
-            ctypes.pythonapi.Py_DecRef(ctypes.py_object(value))
+            _swap_items(constants, index, (replaced[id(value)],), 0)
             found = True
     return found
+
+
+def _swap_items(
+    one: tuple[Any, ...], one_index: int, other: tuple[Any, ...], other_index: int
+) -> None:
+    """Exchange an item of a tuple and one of another: each goes on to own as many as it has.
+
+    Between the two writes both hold the same object, which the caller keeps alive.
+    """
+    slot = Word.from_address(id(one) + _ITEMS_OFFSET + one_index * WORD_BYTES)
+    other_slot = Word.from_address(id(other) + _ITEMS_OFFSET + other_index * WORD_BYTES)
+    before = slot.value
+    slot.value = other_slot.value
+    other_slot.value = before
 
 
 def defuse(code: CodeType, recorders: Iterable[Recorder]) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import gc
 import sys
-import weakref
+
+# `weakref` itself takes half a millisecond.
+from _weakref import ref
 from types import CodeType, FunctionType
-from typing import TYPE_CHECKING
 
 from treetap.probe.code import nested_codes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -31,7 +33,7 @@ class Swapper:
         self._stand_ins: dict[int, CodeType] = {}
         self._originals: dict[int, CodeType] = {}
         self._issued: dict[int, list[CodeType]] = {}
-        self._known: dict[int, list[weakref.ref[FunctionType]]] = {}
+        self._known: dict[int, list[ref[FunctionType]]] = {}
 
     def original(self, code: CodeType) -> CodeType:
         """What ``code`` stands in for; itself if it is nobody's stand-in."""
@@ -56,7 +58,7 @@ class Swapper:
         for function in functions:
             references = self._known.setdefault(id(self.original(function.__code__)), [])
             if not any(reference() is function for reference in references):
-                references.append(weakref.ref(function))
+                references.append(ref(function))
 
     def swap(
         self,

@@ -17,14 +17,15 @@ import ctypes
 import sys
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Any
 
 from treetap.errors import DebuggerError
 from treetap.probe.frames import running_frames
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
+    from typing import Any
 
     Hit = Callable[[FrameType], None]
 
