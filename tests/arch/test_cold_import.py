@@ -59,3 +59,56 @@ def test_a_cold_import_loads_one_module_of_ours():
 
 def test_the_errors_alone_load_nothing_slow():
     assert not loaded_by("import treetap; treetap.TreetapError") & (HEAVY | SLOW)
+
+
+#: What the engine has no need of until a probe does. A child of an awake tree that a probe is meant for
+#: waits for the engine before its first line, and is to be held up for 20 ms at most.
+NOT_FOR_THE_ENGINE = {
+    "ast",
+    "bytecode",
+    "collections",
+    "contextlib",
+    "copy",
+    "ctypes",
+    "dataclasses",
+    "datetime",
+    "dis",
+    "enum",
+    "functools",
+    "importlib.machinery",
+    "importlib.util",
+    "inspect",
+    "json",
+    "opcode",
+    "operator",
+    "re",
+    "struct",
+    "threading",
+    "tokenize",
+    "typing",
+    "weakref",
+}
+
+ARMING = """
+from treetap.model.location import parse_location
+from treetap.model.probe import Probe
+from treetap.probe.probeset import ProbeSet
+from treetap.wire.message import probe_from_dict, probe_to_dict
+probes = ProbeSet()
+probe = Probe("p1", parse_location("adder.py:2"), ("a + b", "len(items)"))
+probes.apply([probe_from_dict(probe_to_dict(probe))])
+import adder
+assert adder.add(1, 2, []) == 3
+assert probes.statuses()[0].state == "armed" and probes.statuses()[0].recorded == 1
+"""
+
+
+def test_the_engine_loads_nothing_slow():
+    code = "import treetap.node.engine, treetap.probe.probeset"
+    assert not loaded_by(code) & (HEAVY | SLOW | NOT_FOR_THE_ENGINE)
+
+
+def test_arming_a_module_that_is_imported_loads_nothing_slow(tmp_path):
+    (tmp_path / "adder.py").write_text("def add(a, b, items):\n    return a + b\n")
+    code = f"sys.path.insert(0, {str(tmp_path)!r})\n{ARMING}"
+    assert not loaded_by(code) & (HEAVY | SLOW | NOT_FOR_THE_ENGINE)

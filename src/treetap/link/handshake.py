@@ -13,12 +13,14 @@ expressions, so that a stranger who sits on the daemon's port must not be taken 
 
 from __future__ import annotations
 
-from typing import Any
-
 from treetap.errors import LinkError
 from treetap.link import auth
 from treetap.model.node import NodeIdentity
 from treetap.wire.message import PROTOCOL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _NO_TOKEN_HINT = (
     "Run both as the same user on one machine, or give both the same token "

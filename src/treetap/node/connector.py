@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import _thread
-from typing import TYPE_CHECKING
 
 from treetap.node import thread
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
 
 from treetap.errors import TreetapError
 from treetap.wire.message import probe_from_dict
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
+    from typing import Any, Protocol
 
     from treetap.model.probe import Probe
     from treetap.model.status import Batch, ProbeStatus
     from treetap.node.core import Node
+else:
+    # The class below is read by type checkers alone.
+    Protocol = object
 
 
 class ProbeSetLike(Protocol):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any
-
+from treetap.interpreter import deque
 from treetap.model.captured import NotCaptured, not_captured
 from treetap.node import plain
 from treetap.wire import codec, frame
 from treetap.wire.message import BATCH
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from treetap.link.connection import LinkConnection
     from treetap.model.status import Batch
 

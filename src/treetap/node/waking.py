@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treetap.errors import DaemonError, LinkError
 from treetap.link.connection import LinkConnection
 from treetap.link.discovery import find_link
+from treetap.model.record import Record
 from treetap.node.shipper import Shipper
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from treetap.model.probe import Probe
     from treetap.node.core import Node
     from treetap.node.engine import ProbeSetLike
 
 
-class Way(NamedTuple):
+class Way(Record):
     """How a daemon is reached.
 
     Attributes:
@@ -74,8 +76,10 @@ class Attempt:
         self._is_cancelled = True
         sock = self._socket
         if sock is not None:
-            with contextlib.suppress(OSError):
+            try:
                 sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed already
 
     def abandon_in_child(self) -> None:
         """After a fork: close the parent's socket here."""

@@ -16,12 +16,14 @@ A link begins with a handshake (``treetap.link``), then both sides speak freely:
 
 from __future__ import annotations
 
-from typing import Any
-
 from treetap.errors import LinkError, ProbeError
 from treetap.model.location import Location
 from treetap.model.probe import Limits, Probe, Target, check_probe
 from treetap.model.status import Batch, ProbeStatus
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PROTOCOL = 1
 BATCH = "batch"
