@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from treetap.actor.context import Context
 from treetap.actor.message import ASYNC, CONTEXT, SYNC
 from treetap.actor.payload import target_of
 from treetap.actor.reference import Reference, is_async, reference_to, resolve
@@ -104,6 +105,9 @@ async def numbers():
     yield 1
 
 
+async def linked(context: Context[int, int, None], to: int) -> None: ...
+
+
 @functools.wraps(top)
 def wrapped() -> None: ...
 
@@ -120,6 +124,9 @@ def test_a_function_is_called_in_its_own_manner_only():
         target_of(numbers, ASYNC)
     with pytest.raises(ActorError, match="isn't a function"):
         target_of("top", ASYNC)  # type: ignore[arg-type]
+    with pytest.raises(ActorError, match="takes a context") as caught:
+        target_of(linked, ASYNC)
+    assert "open_context()" in caught.value.hint
 
 
 def test_a_wrapper_that_says_what_it_wraps_counts_as_that():
@@ -227,3 +234,15 @@ def test_a_program_without_a_file_can_not_be_found_and_says_so(tmp_path):
     place, reason = run_program(tmp_path, "-c", code)
     assert place == "None"
     assert "no file" in reason
+
+
+def test_a_program_that_is_read_from_standard_input_has_no_place():
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input="from treetap.actor.reference import main_place; print(main_place())",
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+    assert done.stdout == "None\n"

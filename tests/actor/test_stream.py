@@ -347,7 +347,7 @@ async def test_a_cancelled_reader_does_not_swallow_the_wake_up_of_another():
 async def test_wrong_types_on_a_stream_are_errors_of_the_sender():
     async with open_portal() as portal:
         async with portal.open_context(collect) as (ctx, _), ctx.open_stream() as stream:
-            with pytest.raises(PayloadError, match="stream to the called must be"):
+            with pytest.raises(PayloadError, match="value that it receives can't cross"):
                 await stream.send(object())
             await stream.send({"a": (1, 2)})
         assert done == [{"a": [1, 2]}]
@@ -358,7 +358,7 @@ async def test_wrong_types_on_a_stream_are_errors_of_the_sender():
                 await stream.send(bytes(LARGE_BYTES))  # type: ignore[arg-type]
             await stream.send(3)
             assert await stream.receive() == 3
-        with pytest.raises(PayloadError, match="stream to the caller must be str, and is int"):
+        with pytest.raises(PayloadError, match="value that it sends must be str, and is int"):
             async with portal.open_context(send_texts) as (ctx, _), ctx.open_stream() as stream:
                 await stream.receive()
 

@@ -278,3 +278,18 @@ async def test_values_go_from_a_stream_through_asyncio_and_back(home: Path):
                 for number in range(200):
                     await stream.send(number)
                     assert await stream.receive() == 2 * number
+
+
+@pytest.mark.parametrize("name", ["", 3, None, "two\nlines"])
+@trio_test
+async def test_a_name_that_cannot_be_shown_is_refused(home: Path, name: Any):
+    async with open_nursery() as nursery:
+        with pytest.raises(ValueError, match="some printable text, not"):
+            await nursery.start_actor(name)
+
+
+@trio_test
+async def test_a_portal_shows_whom_it_leads_to(home: Path):
+    async with open_nursery() as nursery:
+        portal = await nursery.start_actor("bob")
+        assert repr(portal) == f"<OwnedPortal to {portal.actor}>"

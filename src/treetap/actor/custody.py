@@ -255,7 +255,9 @@ def start(
 
     Raises:
         OSError: ``cwd`` is no directory.
+        ValueError: The name is no text, or can't be shown.
     """
+    _check_name(name)
     me = here.me
     level = log.level_of(None) if terms.loglevel is None else terms.loglevel
     order = Order(
@@ -278,6 +280,11 @@ def start(
         order, cwd=directory(cwd), stdout=inherited(1), stderr=inherited(2)
     )
     return Charge(here, spawned, terms.cancel_grace_s)
+
+
+def _check_name(name: object) -> None:
+    if not (isinstance(name, str) and name and name.isprintable()):
+        raise ValueError(f"an actor's name is some printable text, not {name!r}")
 
 
 def _signal_name(number: int) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from treetap.actor.message import ASYNC, CONTEXT, SYNC
-from treetap.actor.reference import Reference, is_async, reference_to
+from treetap.actor.reference import Reference, is_async, outward, reference_to
 from treetap.errors import ActorError, PayloadError
 
 if TYPE_CHECKING:
@@ -76,12 +76,18 @@ class Slot:
         try:
             payload = _encode(value)
         except _UNENCODABLE as exc:
-            raise self._refusal(value, f"{exc}.") from exc
+            way_out = f" {_HOW}" if self._decoder is None else ""
+            what = f"can't cross to another actor: it is {shown(type(value))}"
+            raise self._refusal(what, f"{exc}.{way_out}") from exc
         if self._decoder is not None and type(value) is not self._exact:
             try:
                 self._decoder.decode(payload)
             except msgspec.DecodeError as exc:
-                raise self._refusal(value, f"{exc}.") from exc
+                wanted, given = shown(self._annotation), shown(type(value))
+                what = f"must be {wanted}, and is {given}"
+                if wanted == given:
+                    what = f"is {given}, but something in it isn't what it should be"
+                raise self._refusal(what, f"{exc}.") from exc
         return payload
 
     def decode(self, payload: bytes | msgspec.Raw) -> Any:
@@ -103,12 +109,8 @@ class Slot:
         """The value that came as plain bytes."""
         return value if self.takes_bytes else self.decode(_encode(value))
 
-    def _refusal(self, value: object, reason: str) -> PayloadError:
-        return PayloadError(
-            f"{self._function}: the {self._place} must be {shown(self._annotation)}, and is "
-            f"{shown(type(value))}.",
-            reason if self._decoder is not None else f"{reason} {_HOW}",
-        )
+    def _refusal(self, what: str, reason: str) -> PayloadError:
+        return PayloadError(f"{self._function}: the {self._place} {what}.", reason)
 
 
 _HOW = (
@@ -121,15 +123,19 @@ class Contract:
     """What may cross when one function is called: all its slots."""
 
     def __init__(self, function: Callable[..., Any], manner: int) -> None:
-        self.name = f"{function.__module__}:{function.__qualname__}"
+        self.name = f"{outward(function.__module__)}:{function.__qualname__}"
         hints = _hints(function)
         parameters = list(_parameters(function))
         sides: tuple[Any, ...] = (Any, Any, Any)
+        if manner != CONTEXT and parameters and _is_context(hints.get(parameters[0].name)):
+            raise ActorError(
+                f"{self.name} takes a context.", "Call it by open_context().", slug="actor-function"
+            )
         if manner == CONTEXT and parameters:
             first = parameters.pop(0)
             sides = typing.get_args(hints.get(first.name)) or sides
-        self.sends = Slot(self.name, "stream to the caller", sides[0])
-        self.receives = Slot(self.name, "stream to the called", sides[1])
+        self.sends = Slot(self.name, "value that it sends", sides[0])
+        self.receives = Slot(self.name, "value that it receives", sides[1])
         self.first = Slot(self.name, "value of started()", sides[2])
         self.result = Slot(self.name, "result", hints.get("return", Any))
         self._positional: list[Slot] = []
@@ -233,7 +239,11 @@ def target_of(function: Callable[..., Any], manner: int) -> Target:
         PayloadError: An annotation names what can't cross.
     """
     if not callable(function):
-        raise ActorError(f"{function!r} isn't a function.", slug="actor-function")
+        raise ActorError(
+            f"{function!r} isn't a function.",
+            "Give a function and its arguments: run(add, 1, 2), and not run(add(1, 2)).",
+            slug="actor-function",
+        )
     reference = reference_to(function)
     ways_out = {
         ASYNC: "run() calls async functions; run_sync() calls others, in a thread over there",
@@ -252,6 +262,12 @@ def target_of(function: Callable[..., Any], manner: int) -> Target:
     # The beginning of an array of five; msgspec has no way to encode but the whole.
     prefix = b"\x95" + _encode(reference.module) + _encode(reference.qualname) + _encode(manner)
     return Target(reference, prefix, contract_of(function, manner))
+
+
+def _is_context(annotation: Any) -> bool:
+    # By its name: that module imports this one.
+    kind = typing.get_origin(annotation) or annotation
+    return getattr(kind, "__module__", "") == "treetap.actor.context"
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from treetap.actor.call import call
 from treetap.actor.context import Context, opened
 from treetap.actor.message import ASYNC, SYNC
+from treetap.errors import ActorError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +32,13 @@ class Portal:
 
     def __init__(self, peer: Peer) -> None:
         self._peer = peer
+
+    def __repr__(self) -> str:
+        try:
+            who = str(self.actor)
+        except ActorError:
+            who = "an actor that hasn't said its name"
+        return f"<{type(self).__name__} to {who}>"
 
     @property
     def actor(self) -> ActorId:

@@ -52,7 +52,7 @@ def reference_to(function: Callable[..., Any]) -> Reference:
             "with `async def` at the top of a module, and pass what it needs as arguments.",
             slug="actor-function",
         )
-    return Reference(_outward(reference.module), reference.qualname)
+    return Reference(outward(reference.module), reference.qualname)
 
 
 def _unreachable(function: Callable[..., Any], reference: Reference) -> str:
@@ -63,8 +63,10 @@ def _unreachable(function: Callable[..., Any], reference: Reference) -> str:
         return "it is a lambda"
     if "<locals>" in qualname:
         return "it is defined inside another function"
-    if _outward(module) == "__main__" and not main_place():
-        return "it is defined in a program that has no file (python -c, or a prompt)"
+    if outward(module) == "__main__" and not main_place():
+        return (
+            "it is defined in a program that has no file (python -c, standard input, or a prompt)"
+        )
     try:
         found = _walk(sys.modules[module], qualname)
     except (KeyError, AttributeError):
@@ -117,7 +119,9 @@ def main_place() -> str | None:
     if spec is not None and spec.name != "__main__":
         return _BY_NAME + str(spec.name)
     path = getattr(main, "__file__", None)
-    return str(Path(path).absolute()) if path else None
+    if not path or not Path(path).is_file():  # "<stdin>" is none
+        return None
+    return str(Path(path).absolute())
 
 
 def run_main(place: str) -> ModuleType:
@@ -160,7 +164,7 @@ def run_main(place: str) -> ModuleType:
     return module
 
 
-def _outward(module: str) -> str:
+def outward(module: str) -> str:
     """The name of a module as all actors of the tree know it."""
     return "__main__" if module == MAIN else module
 
@@ -178,4 +182,4 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 def outward_name(thing: type) -> Reference:
     """The reference to a class, as all actors of the tree know it."""
-    return Reference(_outward(thing.__module__), thing.__qualname__)
+    return Reference(outward(thing.__module__), thing.__qualname__)
