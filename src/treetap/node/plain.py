@@ -7,16 +7,19 @@ column by column, at C speed, and only one that holds something else is gone thr
 from __future__ import annotations
 
 from math import isfinite
-from typing import Any
 
 from treetap.model.captured import KIND, NotCaptured, not_captured
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Row = tuple[Any, ...]
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 #: Beyond this Python refuses to write an integer out, for the time that it takes.
 _MAX_INT_BITS = 13_000
 _MAX_DEPTH = 20
-
-Row = tuple[Any, ...]
 
 
 def fit_rows(rows: list[Row], max_chars: int) -> list[Row]:
