@@ -293,3 +293,21 @@ async def test_a_portal_shows_whom_it_leads_to(home: Path):
     async with open_nursery() as nursery:
         portal = await nursery.start_actor("bob")
         assert repr(portal) == f"<OwnedPortal to {portal.actor}>"
+
+
+def test_an_asyncio_program_has_actors_when_trio_is_its_guest(home: Path):
+    async def one_call() -> int:
+        async with open_nursery() as nursery:
+            return await nursery.run(add, 1, 2)
+
+    async def host() -> int:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
+        trio.lowlevel.start_guest_run(
+            one_call,
+            run_sync_soon_threadsafe=loop.call_soon_threadsafe,
+            done_callback=done.set_result,
+        )
+        return (await done).unwrap()
+
+    assert asyncio.run(host()) == 3
