@@ -106,7 +106,10 @@ def on_sigterm(act: Callable[[], None]) -> Iterator[None]:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        token.run_sync_soon(act)
+        try:
+            token.run_sync_soon(act)
+        except trio.RunFinishedError:
+            pass  # it is ending already
 
     signal.signal(signal.SIGTERM, handle)
     yield

@@ -36,13 +36,13 @@ _log = logging.getLogger("treetap.actor")
 class ActorNursery:
     """Starts actors; see ``open_nursery``."""
 
-    def __init__(self, here: Runtime, terms: Terms, tasks: trio.Nursery, ended: set[str]) -> None:
+    def __init__(self, here: Runtime, terms: Terms, tasks: trio.Nursery) -> None:
         self._runtime = here
         self._terms = terms
         self._tasks = tasks
         self._charges: list[Charge] = []
         #: The ``uid`` of the actors that are ended because the nursery is cancelled.
-        self._ended = ended
+        self._ended: set[str] = set()
         self._running_count = 0
         self._has_run_all = trio.Event()
 
@@ -174,16 +174,20 @@ async def open_nursery(
     here = runtime.obtain(name)
     if terms.method == "warm":
         here.control.say("warm")
-    ended: set[str] = set()
+    ended_before: set[str] = set()
     try:
         async with trio.open_nursery() as tasks:
-            nursery = ActorNursery(here, terms, tasks, ended)
+            nursery = ActorNursery(here, terms, tasks)
             cancel = tasks.cancel_scope.cancel
             here.ending.enter(cancel)
-            yield nursery
-            await nursery._finish()
+            try:
+                yield nursery
+                await nursery._finish()
+            finally:
+                # What is told of an actor that isn't among these, was told before it was ended.
+                ended_before.update(nursery._ended)
     except BaseExceptionGroup as group:
-        happened = without_consequences(group, ended)
+        happened = without_consequences(group, ended_before)
         if happened is not None:
             raise happened from None
     finally:
