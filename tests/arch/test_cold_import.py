@@ -112,3 +112,8 @@ def test_arming_a_module_that_is_imported_loads_nothing_slow(tmp_path):
     (tmp_path / "adder.py").write_text("def add(a, b, items):\n    return a + b\n")
     code = f"sys.path.insert(0, {str(tmp_path)!r})\n{ARMING}"
     assert not loaded_by(code) & (HEAVY | SLOW | NOT_FOR_THE_ENGINE)
+
+
+def test_what_a_wake_loads_beside_the_engine_is_not_slow():
+    code = "import treetap.node.waking, treetap.node.routes"
+    assert not loaded_by(code) & (HEAVY | SLOW | NOT_FOR_THE_ENGINE | {"socket", "selectors"})

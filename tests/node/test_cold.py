@@ -23,7 +23,8 @@ HEAVY = {
 #: Ours that belong to an awake node, or to the first request.
 AWAKE = {
     "treetap.node.waking", "treetap.node.shipper", "treetap.node.engine", "treetap.node.routes",
-    "treetap.link.http", "treetap.link.connection", "treetap.probe", "treetap.wire",
+    "treetap.link.http", "treetap.link.connection", "treetap.probe", "treetap.wire.codec",
+    "treetap.wire.message",
 }  # fmt: skip
 
 LOADED = "import sys; print(' '.join(sorted(set(sys.modules) - before)))"

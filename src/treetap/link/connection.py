@@ -5,13 +5,14 @@ One thread owns a connection.
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
-import socket
 import time
 
 from treetap.errors import LinkError
 from treetap.link import auth, handshake
+from treetap.link.dial import dial, dial_unix
 from treetap.wire import codec, frame
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ class LinkConnection:
         welcome: The daemon's welcome: ``revision`` and ``probes``.
     """
 
-    def __init__(self, sock: socket.socket, *, send_timeout_s: float = 5.0) -> None:
+    def __init__(self, sock: Any, *, send_timeout_s: float = 5.0) -> None:
         self._socket = sock
         # With a timeout set, Python waits for that even where the system call doesn't wait.
         sock.setblocking(False)
@@ -48,7 +49,7 @@ class LinkConnection:
         token: str = "",
         timeout_s: float = 5.0,
         trust_loopback: bool = True,
-        on_socket: Callable[[socket.socket], None] | None = None,
+        on_socket: Callable[[Any], None] | None = None,
     ) -> LinkConnection:
         """Connect and shake hands.
 
@@ -105,7 +106,7 @@ class LinkConnection:
             LinkError: The link is broken (slug ``link-closed``).
         """
         try:
-            return self._socket.send(content)
+            return int(self._socket.send(content))
         except BlockingIOError:
             return 0
         except OSError as exc:
@@ -150,7 +151,7 @@ class LinkConnection:
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 when closed."""
-        return self._socket.fileno()
+        return int(self._socket.fileno())
 
     def _poll(self, timeout_s: float, events: int) -> bool:
         # poll, not select: a program may have more than 1024 descriptors.
@@ -197,11 +198,11 @@ class LinkConnection:
         return message
 
 
-def _connect(endpoint: dict[str, Any], deadline_s: float) -> socket.socket:
+def _connect(endpoint: dict[str, Any], deadline_s: float) -> Any:
     path = endpoint.get("unix")
     if path and os.path.exists(path):
         try:
-            return _connect_to(socket.AF_UNIX, path, deadline_s)
+            return dial_unix(path, deadline_s)
         except OSError as exc:
             if not endpoint.get("port"):
                 raise _unreachable(path, exc) from exc
@@ -213,32 +214,18 @@ def _connect(endpoint: dict[str, Any], deadline_s: float) -> socket.socket:
             slug="link-unreachable",
         )
     try:
-        family, _kind, _protocol, _name, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
-        return _connect_to(family, address, deadline_s)
-    except OSError as exc:
+        sock = dial(host, port, deadline_s)
+    except (OSError, UnicodeError) as exc:
         raise _unreachable(f"{host}:{port}", exc) from exc
-
-
-def _connect_to(family: int, address: Any, deadline_s: float) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.settimeout(max(0.001, deadline_s - time.monotonic()))
-        sock.connect(address)
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        sock.close()
-        raise
+    sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
     return sock
 
 
-def _is_local(sock: socket.socket) -> bool:
-    return sock.family == socket.AF_UNIX or auth.is_loopback(str(sock.getpeername()[0]))
+def _is_local(sock: Any) -> bool:
+    return sock.family == _socket.AF_UNIX or auth.is_loopback(str(sock.getpeername()[0]))
 
 
-def _unreachable(where: str, cause: OSError) -> LinkError:
+def _unreachable(where: str, cause: Exception) -> LinkError:
     return LinkError(
         f"The daemon's link at {where} can't be reached.", str(cause), slug="link-unreachable"
     )

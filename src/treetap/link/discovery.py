@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from treetap.errors import DaemonError, LinkError
 from treetap.link import auth, http
+from treetap.wire import flatjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,10 +44,8 @@ def find_link(
 
 
 def _health_of(answer: http.Response, daemon_url: str) -> dict[str, Any]:
-    import json
-
     try:
-        health = json.loads(answer.body) if answer.status == 200 else None
+        health = flatjson.loads(answer.body.decode()) if answer.status == 200 else None
     except ValueError:
         health = None
     if not isinstance(health, dict) or health.get("service") != "detrix":

@@ -12,6 +12,7 @@ import _socket  # not socket, for what that costs to import: see auth
 import time
 
 from treetap.errors import LinkError
+from treetap.link.dial import dial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -362,22 +363,24 @@ def _unchunked(body: bytes) -> bytes:
 
 
 def _connect(host: str, port: int, deadline_s: float) -> Any:
-    import socket
-
     try:
-        return socket.create_connection((host, port), max(0.001, deadline_s - time.monotonic()))
+        return dial(host, port, deadline_s)
     except (OSError, UnicodeError) as exc:
         raise _unreachable(f"{host}:{port}", exc) from exc
 
 
 def _secured(sock: Any, host: str, *, verify_ssl: bool, ca_bundle: str) -> Any:
+    import socket
     import ssl
 
     context = ssl.create_default_context(cafile=ca_bundle or None)
     if not verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(sock, server_hostname=host)
+    # It takes no socket of the C module.
+    whole = socket.socket(fileno=sock.detach())
+    whole.settimeout(sock.gettimeout())
+    return context.wrap_socket(whole, server_hostname=host)
 
 
 def _unreachable(where: str, cause: Exception) -> LinkError:

@@ -12,7 +12,8 @@ import _socket
 import os
 
 from treetap.model.node import NodeIdentity
-from treetap.node import flatjson, identity
+from treetap.node import identity
+from treetap.wire import flatjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from treetap.node import flatjson
+from treetap.wire import flatjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import _socket
 
 from treetap.errors import DaemonError, LinkError
 from treetap.link.connection import LinkConnection
@@ -77,7 +77,7 @@ class Attempt:
         sock = self._socket
         if sock is not None:
             try:
-                sock.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(_socket.SHUT_RDWR)
             except OSError:
                 pass  # closed already
 

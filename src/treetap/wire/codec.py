@@ -9,10 +9,8 @@ JSON one begins with ``[`` or ``{``.
 
 from __future__ import annotations
 
-import json
-from functools import cache
-
 from treetap.errors import LinkError
+from treetap.wire import flatjson
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ def encode_json(message: Any) -> bytes:
     Raises:
         TypeError, ValueError: Not plain data.
     """
-    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return flatjson.dumps_all(message).encode("ascii")
 
 
 class Encoder:
@@ -59,17 +57,32 @@ def decode(data: bytes | memoryview) -> Any:
     """
     if len(data) and data[0] in _JSON_STARTS:
         try:
-            return json.loads(bytes(data))
+            return flatjson.loads(bytes(data).decode())
         except ValueError as exc:
             raise LinkError("A message is not JSON.", str(exc), slug="link-codec") from exc
-    decode_msgpack = _msgpack_decoder()
+    decode_msgpack = _decoder.decode()
     try:
         return decode_msgpack(data)
     except Exception as exc:
         raise LinkError("A message is not MessagePack.", str(exc), slug="link-codec") from exc
 
 
-@cache
+class _Decoder:
+    """msgspec's decoder, made when the first message of that kind comes."""
+
+    def __init__(self) -> None:
+        self._decode: Callable[[bytes | memoryview], Any] | None = None
+
+    def decode(self) -> Callable[[bytes | memoryview], Any]:
+        """A function from bytes to what they say; raises ``LinkError`` without msgspec."""
+        if self._decode is None:
+            self._decode = _msgpack_decoder()
+        return self._decode
+
+
+_decoder = _Decoder()
+
+
 def _msgpack_decoder() -> Callable[[bytes | memoryview], Any]:
     try:
         import msgspec.msgpack

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treetap.node import flatjson
+from treetap.wire import flatjson
 
 FLAT = st.dictionaries(
     st.text(),
@@ -34,3 +34,36 @@ def test_what_is_no_json_is_an_error(text):
 
 def test_a_lone_surrogate_does_not_stop_it():
     assert json.loads(flatjson.dumps({"a": "\udc80"})) == {"a": "\udc80"}
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(PLAIN)
+def test_all_plain_data_is_written_as_json_writes_it(value):
+    assert flatjson.dumps_all(value) == json.dumps(value, separators=(",", ":"))
+
+
+@given(PLAIN)
+def test_what_json_writes_with_blanks_is_read(value):
+    assert flatjson.loads(json.dumps(value, indent=1)) == value
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"a", float("nan"), [float("inf")], {(1,): 2}])
+def test_what_is_no_plain_data_is_refused(value):
+    with pytest.raises((TypeError, ValueError)):
+        flatjson.dumps_all(value)
+
+
+def test_a_circle_is_refused():
+    circle = []
+    circle.append(circle)
+    with pytest.raises(ValueError):
+        flatjson.dumps_all(circle)
