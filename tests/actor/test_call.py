@@ -270,7 +270,9 @@ async def test_a_function_cancelled_by_the_end_of_its_actor_is_an_error_that_say
     far = {"why_ending": lambda: "its parent ends it"}
     async with open_pair(far=far) as (near, other), trio.open_nursery() as nursery:
         nursery.start_soon(cancel_when_begun, other.scope)
-        with pytest.raises(RemoteCancelled, match=r"far .* was cancelled: its parent ends it"):
+        with pytest.raises(
+            RemoteCancelled, match=r"test_call:sleep in far .* was cancelled: its parent ends it"
+        ):
             await near.portal.run(sleep)
 
 

@@ -81,6 +81,16 @@ async def test_a_known_remote_need_not_be_waited_for():
             nursery.cancel_scope.cancel()
 
 
+@trio_test
+async def test_one_that_goes_without_a_word_leaves_a_portal_that_says_so():
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    async with trio.open_nursery() as nursery:
+        portal = await nursery.start(Peer(ours, local=STRANGER).serve)
+        with pytest.raises(ActorDied, match="never said its name"):
+            await portal.run(add, 1, 2)
+
+
 def test_one_that_has_not_said_its_name_has_none():
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(ActorError, match="not said yet"):

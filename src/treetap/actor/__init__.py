@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from treetap.actor.broadcast import open_broadcast as open_broadcast
     from treetap.actor.context import Context as Context
     from treetap.actor.custody import OwnedPortal as OwnedPortal
+    from treetap.actor.discovery import ANY_TREE as ANY_TREE
+    from treetap.actor.discovery import find_actor as find_actor
+    from treetap.actor.discovery import trees as trees
+    from treetap.actor.discovery import wait_for_actor as wait_for_actor
     from treetap.actor.gathering import gather_contexts as gather_contexts
     from treetap.actor.identity import ActorId as ActorId
     from treetap.actor.nursery import ActorNursery as ActorNursery
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from treetap.actor.runtime import current_actor as current_actor
     from treetap.actor.sharing import maybe_open_context as maybe_open_context
     from treetap.actor.stream import Stream as Stream
+    from treetap.actor.transport import connect_tcp as connect_tcp
+    from treetap.actor.transport import serve_tcp as serve_tcp
+    from treetap.actor.transport import tree_token as tree_token
     from treetap.errors import ActorDied as ActorDied
     from treetap.errors import ActorError as ActorError
     from treetap.errors import AsyncioCancelled as AsyncioCancelled
@@ -40,6 +47,14 @@ _HOMES = {
     "OwnedPortal": "treetap.actor.custody",
     "current_actor": "treetap.actor.runtime",
     "open_nursery": "treetap.actor.nursery",
+    # Finding them.
+    "ANY_TREE": "treetap.actor.discovery",
+    "connect_tcp": "treetap.actor.transport",
+    "find_actor": "treetap.actor.discovery",
+    "serve_tcp": "treetap.actor.transport",
+    "tree_token": "treetap.actor.transport",
+    "trees": "treetap.actor.discovery",
+    "wait_for_actor": "treetap.actor.discovery",
     # Messages between two actors.
     "ActorId": "treetap.actor.identity",
     "Context": "treetap.actor.context",

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 class Pending:
     """One call without a context, until its end; one task waits for it."""
 
-    __slots__ = ("_task", "error", "is_ended", "is_wanted", "payload")
+    __slots__ = ("_task", "error", "is_ended", "is_wanted", "name", "payload")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self._task: trio.lowlevel.Task | None = None
         self.is_ended = False
         self.payload = b""
@@ -70,7 +71,7 @@ async def call(
     await trio.lowlevel.checkpoint_if_cancelled()
     if peer.sender.is_full:
         await peer.sender.room()
-    pending = Pending()
+    pending = Pending(contract.name)
     number = peer.begin(pending, body)
     try:
         await pending.wait()

@@ -133,6 +133,7 @@ class CallerSide(Context[Sends, Receives, First]):
     def __init__(self, peer: Peer, target: Target) -> None:
         contract = target.contract
         super().__init__(peer, peer.next_number(), contract.receives, contract.sends)
+        self.name = contract.name
         self.scope = trio.CancelScope()
         self._contract = contract
         self._first_payload: bytes | None = None

@@ -354,8 +354,9 @@ class Peer:
 
     def _on_cancelled(self, number: int, body: bytes) -> None:
         cancelled = _decode_cancelled(body)
-        error = cancelled_error("The function", self.remote, cancelled.by)
-        self._ended(number).fail(error, is_wanted=cancelled.is_wanted)
+        call = self._ended(number)
+        error = cancelled_error(call.name, self.remote, cancelled.by)
+        call.fail(error, is_wanted=cancelled.is_wanted)
 
     def _stream_action(self, kind: int) -> Callable[[int, bytes], None]:
         outgoing, incoming = self._outgoing, self._incoming

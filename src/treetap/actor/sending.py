@@ -73,7 +73,7 @@ class Sender:
         outbox = self._outbox
         if self._is_broken:
             outbox.clear()
-        if self._is_blocked or not outbox.size_bytes:
+        if self._is_blocked:
             return
         try:
             while outbox.size_bytes:
@@ -83,6 +83,8 @@ class Sender:
                 outbox.sent(count)
         except OSError:
             self._break()
+        if self._waiters and not self.is_full:
+            self._waiters.unpark_all()
         if self._sleeper is not None and outbox.size_bytes:
             self._wake()
 
@@ -124,8 +126,6 @@ class Sender:
             self._break()
         finally:
             self._is_blocked = False
-        if not self.is_full:
-            self._waiters.unpark_all()
 
     async def _sleep(self) -> None:
         def abort(_: object) -> trio.lowlevel.Abort:
