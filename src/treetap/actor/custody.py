@@ -15,6 +15,7 @@ import trio
 from treetap.actor import log, tapping
 from treetap.actor.identity import ActorId
 from treetap.actor.portal import Portal
+from treetap.actor.runtime import serve_soon
 from treetap.actor.spawning import LOST, Order, directory, inherited
 from treetap.errors import ActorDied, ActorError
 
@@ -130,7 +131,7 @@ class Charge:
         self.is_up = False
         self.is_awaited = False
         peer = here.open_peer(spawned.channel, remote=None, explain=self._explain)
-        self.service: Service = here.serve_soon(peer)
+        self.service: Service = serve_soon(peer)
         self.portal = OwnedPortal(self)
 
     @property

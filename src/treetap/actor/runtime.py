@@ -32,6 +32,8 @@ _log = logging.getLogger("treetap.actor")
 _current: trio.lowlevel.RunVar[Runtime] = trio.lowlevel.RunVar("treetap.actor.runtime")
 
 ROOT_NAME = "root"
+#: Of a program that has no tree and speaks to one.
+VISITOR_NAME = "visitor"
 
 
 class Runtime:
@@ -85,7 +87,7 @@ class Runtime:
         remote: ActorId | None,
         explain: Callable[[], Awaitable[Any]] | None = None,
     ) -> Peer:
-        """One end of a channel to another actor; ``serve_soon`` has to follow."""
+        """One end of a channel to another actor; nothing happens before it is served."""
         return Peer(
             stream,
             local=self.me,
@@ -96,14 +98,8 @@ class Runtime:
             why_ending=self._why_ending,
         )
 
-    def serve_soon(self, peer: Peer) -> Service:
-        """Serve a channel, for as long as the run lasts and whatever is cancelled in it."""
-        service = Service(peer)
-        trio.lowlevel.spawn_system_task(service.run, name=f"treetap channel of {self.me.name}")
-        return service
-
     def _welcome(self, sock: socket.socket) -> None:
-        self.serve_soon(self.open_peer(sock, remote=None))
+        serve_soon(self.open_peer(sock, remote=None))
 
     def _note_lost(self) -> None:
         if self._cancel is None:
@@ -147,6 +143,24 @@ class Service:
         """Serve no longer; calls of the other side are cancelled."""
         self._scope.cancel()
         await self.ended.wait()
+
+
+def serve_soon(peer: Peer) -> Service:
+    """Serve a channel, for as long as the run lasts and whatever is cancelled in it."""
+    service = Service(peer)
+    trio.lowlevel.spawn_system_task(service.run, name=f"treetap channel of {peer.local.name}")
+    return service
+
+
+def end_of(stream: Any) -> Peer:
+    """This process's end of a channel to somebody who isn't known yet.
+
+    A program without a tree has one too: as a visitor, who can call and be called.
+    """
+    runtime = current()
+    if runtime is None:
+        return Peer(stream, local=ActorId.here(VISITOR_NAME, own_id()))
+    return runtime.open_peer(stream, remote=None)
 
 
 def current() -> Runtime | None:

@@ -28,7 +28,12 @@ def home() -> str:
 
 def token() -> str:
     """The token of the settings; ``""`` if there is none."""
-    return slot.node.token() if slot.node is not None else ""
+    if slot.node is not None:
+        return slot.node.token()
+    try:
+        return Node(resolve()).token()
+    except TreetapError:
+        return ""
 
 
 def tap_root() -> Node | None:
