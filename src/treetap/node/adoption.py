@@ -1,15 +1,16 @@
 """How a process that starts in an awake tree gets the tree's probes.
 
 They must be there before the code that they are meant for runs, and the process must not be held up.
-Loading the engine takes 30 ms and more, so it is loaded only when it is needed: at once if a probe may
+Loading the engine takes 11 ms, so it is loaded only when it is needed: at once if a probe may
 be meant for the main script or for a module that is loaded already; when a module is imported that a
 probe may be meant for; else after a quarter of a second, by when a short process is over. What the
-shipper needs is loaded in its own thread, after that.
+shipper needs is loaded in its own thread, a moment after that, so that the script goes first.
 """
 
 from __future__ import annotations
 
 import _thread
+import gc
 import sys
 
 from treetap.node import identity, thread
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from treetap.node.life import Life
 
 PATIENCE_S = 0.25
+#: How long the shipper lets the program go first; nobody who waits for it waits so long (``hurry``).
+_SHIPPING_DELAY_S = 0.02
 #: Another thread that loads may need the very module that this thread is importing.
 _LOADING_TIMEOUT_S = 0.1
 
@@ -46,6 +49,9 @@ class Adoption:
         # Held until there is no more need to be patient.
         self._patience = _thread.allocate_lock()
         self._is_waiting = False
+        # Held until there is a hurry to ship.
+        self._leisure = _thread.allocate_lock()
+        self._leisure.acquire()
 
     def begin(self) -> None:
         """Load now, or wait for the need."""
@@ -65,12 +71,20 @@ class Adoption:
             if self._is_settled:
                 return
             self._settle()
-            self._life.arm_adopted()
-            thread.start(self._life.ship_adopted)
+            with _Uncollected():
+                self._life.arm_adopted()
+            thread.start(self._ship)
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self._life.give_up_adoption(exc)
         finally:
             self._lock.release()
+
+    def hurry(self) -> None:
+        """Somebody is going to wait for the shipper."""
+        try:
+            self._leisure.release()
+        except RuntimeError:
+            pass  # somebody has said so before
 
     def cancel(self) -> None:
         """Stay asleep, if the engine isn't loaded yet."""
@@ -99,6 +113,10 @@ class Adoption:
 
         return _find_spec(name, path, target) if self not in sys.meta_path else None
 
+    def _ship(self) -> None:
+        self._leisure.acquire(timeout=_SHIPPING_DELAY_S)
+        self._life.ship_adopted()
+
     def _wait(self) -> None:
         self._patience.acquire()
         self._is_waiting = True
@@ -121,6 +139,18 @@ class Adoption:
         sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
         if self._patience.locked():
             self._patience.release()
+
+
+class _Uncollected:
+    """Within it the collector rests: what is loaded stays, and is looked through many times over."""
+
+    def __enter__(self) -> None:
+        self._was_enabled = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_failure: object) -> None:
+        if self._was_enabled:
+            gc.enable()
 
 
 class _Wanted:

@@ -187,6 +187,7 @@ class Life:
         adoption = self._adoption
         if adoption is not None:
             adoption.load()
+            adoption.hurry()
             self._wait_for_turn(1.0)
 
     def finish(self, timeout_s: float) -> None:
@@ -278,6 +279,7 @@ class Life:
     def _forgo_adoption(self) -> None:
         adoption = self._adoption
         if adoption is not None:
+            adoption.hurry()
             adoption.cancel()
 
     def _wait_for_turn(self, timeout_s: float) -> None:
