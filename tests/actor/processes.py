@@ -28,10 +28,7 @@ def is_there(pid: int) -> bool:
 
 
 def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def marked(text: str) -> dict[int, str]:
@@ -51,7 +48,8 @@ def marked(text: str) -> dict[int, str]:
 
 
 def children_of(pid: int) -> list[int]:
-    """All children of a process, zombies among them."""
+    """All children of a process, zombies among them; none if it has ended."""
+    assert pid > 1
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -70,6 +68,10 @@ async def gone(*pids: int, within_s: float = 10.0) -> None:
 
 async def pid() -> int:
     return os.getpid()
+
+
+async def parent_pid() -> int:
+    return os.getppid()
 
 
 async def add(a: int, b: int) -> int:

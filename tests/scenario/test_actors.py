@@ -241,7 +241,7 @@ def test_random_deaths_in_a_tree_leave_no_zombie_no_orphan_and_no_hang(tmp_path:
 
     async def main() -> tuple[set[int], int]:
         async with open_nursery() as nursery:
-            spawners.append(act.parent_of(await nursery.run(act.pid)))
+            spawners.append(await nursery.run(act.parent_pid))
         outcome = await rounds_of_chaos(tmp_path, KILLS, SEED)
         # Whoever is left by now, zombies among them, would be a child of the spawner.
         assert act.children_of(spawners[0]) == []

@@ -31,14 +31,12 @@ import time
 
 from treetap.actor import kernel
 from treetap.actor.control import ControlInbox, encode
-from treetap.actor.fork import ACTOR_VARIABLE, Birth
+from treetap.actor.fork import ACTOR_VARIABLE, CHANNEL, CONTROL, Birth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-CHANNEL, CONTROL = 3, 4
-_FIRST_FREE = 5
 _RESET = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
 
 

@@ -140,6 +140,11 @@ class Charge:
         return self.spawned.uid
 
     @property
+    def is_alive(self) -> bool:
+        """Whether its process hasn't ended."""
+        return not self.spawned.exited.is_set()
+
+    @property
     def actor(self) -> ActorId:
         """Who it is, as far as that is known before it has said so."""
         me = self._runtime.me

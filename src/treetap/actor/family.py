@@ -22,11 +22,23 @@ class Member:
         children: Those that are left, by ``uid``; also such as have ended but left some themselves.
         status: How its process ended: the exit code, or minus the signal; ``None`` if it lives.
         text: What it said why it couldn't start.
+        control_inode: Of its end of its control socket; 0 for none.
         is_up: It can be found by its name.
         kill_at_s: When what is left of it is killed, by ``time.monotonic()``; ``None`` for never.
     """
 
-    __slots__ = ("children", "is_up", "kill_at_s", "name", "parent", "pid", "status", "text", "uid")
+    __slots__ = (
+        "children",
+        "control_inode",
+        "is_up",
+        "kill_at_s",
+        "name",
+        "parent",
+        "pid",
+        "status",
+        "text",
+        "uid",
+    )
 
     def __init__(self, uid: str, name: str, pid: int, parent: Member | None) -> None:
         self.uid = uid
@@ -36,6 +48,7 @@ class Member:
         self.children: dict[str, Member] = {}
         self.status: int | None = None
         self.text = ""
+        self.control_inode = 0
         self.is_up = False
         self.kill_at_s: float | None = None
 

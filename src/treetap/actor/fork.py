@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: In each actor's environment, and so in that of the programs that it starts: whose they are.
 ACTOR_VARIABLE = "TREETAP_ACTOR"
 
+#: Of each actor: the channel to its parent, and the control socket.
+CHANNEL, CONTROL = 3, 4
+
 #: What every actor imports.
 _ALWAYS = (
     "treetap.actor.child",
@@ -79,8 +82,10 @@ class Forge:
             import setproctitle  # noqa: F401 - takes 10 ms
         freeze()
 
-    def fork(self, fields: dict[str, Any], descriptors: list[int]) -> tuple[int, socket.socket]:
-        """A process for an order, and our end of its control socket.
+    def fork(
+        self, fields: dict[str, Any], descriptors: list[int]
+    ) -> tuple[int, socket.socket, int]:
+        """A process for an order, our end of its control socket, and the inode of its own end.
 
         Raises:
             OSError: The system has no room for another.
@@ -107,8 +112,9 @@ class Forge:
             if fields["method"] == "warm":
                 raise Born(birth)
             self._execute(birth)
+        inode = os.fstat(theirs.fileno()).st_ino
         theirs.close()
-        return pid, ours
+        return pid, ours, inode
 
     def _execute(self, birth: Birth) -> NoReturn:
         """In a forked process: become a new interpreter."""

@@ -78,6 +78,14 @@ def process_descriptor(pid: int) -> int:
         return -1
 
 
+def has_socket(pid: int, number: int, inode: int) -> bool:
+    """Whether a process has this socket as descriptor ``number``, as far as is known."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{number}") == f"socket:[{inode}]"
+    except OSError:
+        return False
+
+
 def environment_has(pid: int, entry: str) -> bool:
     """Whether a process was started with ``NAME=value`` in its environment, as far as is known."""
     try:

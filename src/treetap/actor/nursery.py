@@ -54,7 +54,7 @@ class ActorNursery:
     @property
     def actors(self) -> list[ActorId]:
         """Who is up now."""
-        return [charge.actor for charge in self._charges if charge.is_up]
+        return [charge.actor for charge in self._charges if charge.is_up and charge.is_alive]
 
     async def start_actor(
         self,

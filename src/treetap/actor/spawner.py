@@ -25,7 +25,7 @@ import time
 from treetap.actor import kernel
 from treetap.actor.control import close_all
 from treetap.actor.family import Family, Member
-from treetap.actor.fork import ACTOR_VARIABLE, Birth, Born, Forge
+from treetap.actor.fork import ACTOR_VARIABLE, CONTROL, Birth, Born, Forge
 from treetap.actor.line import Line
 from treetap.actor.rehearsal import Preloading
 from treetap.actor.searching import Switchboard
@@ -69,7 +69,7 @@ class Spawner:
         self._root_was_at = b""
         self._is_ending = False
         #: ``{pid: (when it is killed, of which actor it was)}``
-        self._doomed: dict[int, tuple[float, str]] = {}
+        self._doomed: dict[int, tuple[float, Member]] = {}
         self._wake_reader, self._wake_writer = os.pipe()
         self._root_descriptor = kernel.process_descriptor(line.member.pid)
 
@@ -121,7 +121,7 @@ class Spawner:
 
     def _timeout_ms(self) -> int | None:
         due = [m.kill_at_s for m in self._family.living() if m.kill_at_s is not None]
-        due += [when_s for when_s, _uid in self._doomed.values()]
+        due += [when_s for when_s, _member in self._doomed.values()]
         due += self._switchboard.deadlines()
         if self._root_end_s is not None:
             due.append(self._root_end_s)
@@ -207,8 +207,9 @@ class Spawner:
         if started is None:
             line.put({"op": "refused", "uid": fields["uid"], "text": failure})
             return
-        pid, sock = started
+        pid, sock, inode = started
         member = self._family.add(str(fields["uid"]), str(fields["name"]), pid, parent)
+        member.control_inode = inode
         own = self._lines[member.uid] = Line(sock, member)
         if fields["method"] == "fresh":
             own.put({**fields, "op": "birth"})
@@ -251,7 +252,7 @@ class Spawner:
             {"op": "exited", "uid": member.uid, "status": member.status, "text": member.text},
         )
         if (member.status or 0) < 0:
-            self._doom_programs_of(member.uid)
+            self._doom_programs_of(member)
         for child in member.children.values():
             self._orphan(child)
         for each in self._family.bury(member):
@@ -292,17 +293,22 @@ class Spawner:
         for child in self._family.root.children.values():
             self._orphan(child)
 
-    def _doom_programs_of(self, uid: str) -> None:
-        """End the programs that an actor left, for it was killed and could not; they are our
-        children now. One that was sent into a session of its own was meant to stay.
+    def _doom_programs_of(self, member: Member) -> None:
+        """End the programs that an actor left, for it was killed and could not.
+
+        They are our children now. One that was sent into a session of its own was meant to stay.
         """
-        known = {member.pid for member in self._family.living()} | self._preloading.pids()
+        known = {each.pid for each in self._family.living()} | self._preloading.pids()
         for pid in kernel.child_pids():
             if pid in known or pid in self._doomed or not self._is_of_this_session(pid):
                 continue
-            if kernel.environment_has(pid, f"{ACTOR_VARIABLE}={uid}"):
+            # A copy that never became another program has the actor's first environment, and
+            # all of its descriptors.
+            if kernel.environment_has(pid, f"{ACTOR_VARIABLE}={member.uid}") or kernel.has_socket(
+                pid, CONTROL, member.control_inode
+            ):
                 self._signal(pid, signal.SIGTERM)
-                self._doomed[pid] = time.monotonic() + ORPHAN_GRACE_S, uid
+                self._doomed[pid] = time.monotonic() + ORPHAN_GRACE_S, member
 
     @staticmethod
     def _is_of_this_session(pid: int) -> bool:
@@ -327,14 +333,14 @@ class Spawner:
 
     def _keep_time(self) -> None:
         now_s = time.monotonic()
-        for member in self._family.living():
-            if member.kill_at_s is not None and member.kill_at_s <= now_s:
-                self._signal(member.pid, signal.SIGKILL)
-                member.kill_at_s = now_s + 1.0  # not in a loop, should the kernel be slow about it
-        for pid, (when_s, uid) in list(self._doomed.items()):
+        for each in self._family.living():
+            if each.kill_at_s is not None and each.kill_at_s <= now_s:
+                self._signal(each.pid, signal.SIGKILL)
+                each.kill_at_s = now_s + 1.0  # not in a loop, should the kernel be slow about it
+        for pid, (when_s, member) in list(self._doomed.items()):
             if when_s <= now_s:
                 self._signal(pid, signal.SIGKILL)
-                self._doomed[pid] = now_s + 1.0, uid
+                self._doomed[pid] = now_s + 1.0, member
         if self._root_end_s is not None and self._root_end_s <= now_s:
             self._force_root(now_s)
 
