@@ -36,6 +36,7 @@ import json
 import os
 import socket
 import struct
+from array import array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 #: In one ``sendmsg``; the kernel's limit is 253 (SCM_MAX_FD).
 MAX_DESCRIPTORS = 16
 _READ_BYTES = 65536
+_ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * array("i").itemsize)
+#: So that none leaks into a program that another thread is starting. (``socket.recv_fds`` takes
+#: flags, and leaves them out: seen on 3.11 to 3.13.)
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def encode(fields: dict[str, Any]) -> bytes:
@@ -71,19 +76,21 @@ class ControlInbox:
             BlockingIOError: There is nothing to read.
         """
         try:
-            # The descriptors must not leak into a program that another thread is starting.
-            flags = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-            chunk, descriptors, _flags, _address = socket.recv_fds(
-                self._sock, _READ_BYTES, MAX_DESCRIPTORS, flags
+            chunk, ancillary, _flags, _address = self._sock.recvmsg(
+                _READ_BYTES, _ANCILLARY_BYTES, _CLOSE_ON_EXEC
             )
         except BlockingIOError:
             raise
         except OSError:
             return None
-        if not flags:
-            for descriptor in descriptors:
-                os.set_inheritable(descriptor, False)
-        self._descriptors += descriptors
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                found = array("i")
+                found.frombytes(content[: len(content) - len(content) % found.itemsize])
+                self._descriptors += found
+                if not _CLOSE_ON_EXEC:
+                    for descriptor in found:
+                        os.set_inheritable(descriptor, False)
         if not chunk:
             return None
         self._buffer += chunk
