@@ -5,7 +5,8 @@ import datetime
 import enum
 import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec
 
 import msgspec
 import pytest
@@ -16,7 +17,9 @@ from treetap.actor.payload import Contract, Slot, shown
 from treetap.errors import PayloadError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from fractions import Fraction
+
+P = ParamSpec("P")
 
 
 @dataclasses.dataclass
@@ -34,6 +37,14 @@ class Colour(enum.Enum):
 
 
 class Opaque: ...
+
+
+@dataclasses.dataclass
+class Picky:
+    a: int
+
+    def __post_init__(self) -> None:
+        raise KeyError("whatever it likes")
 
 
 DAY = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
@@ -60,6 +71,11 @@ GOOD: list[tuple[Any, Any]] = [
     (datetime.datetime, DAY),
     (Literal["a", "b"], "b"),
     (Any, {"a": [1, None, b"x", DAY]}),
+    (object, {"a": 1}),
+    (Path, Path("/a/b")),
+    (Path | None, Path("/a/b")),
+    (list[Path], [Path("a")]),
+    (Annotated[int, msgspec.Meta(gt=0)], 1),
 ]
 
 
@@ -90,6 +106,11 @@ BAD: list[tuple[Any, Any]] = [
     (Literal["a"], "b"),
     (Any, Opaque()),
     (Any, 2**70),
+    (Path, 1),
+    (str, Opaque()),
+    (Opaque, Opaque()),
+    (Annotated[int, msgspec.Meta(gt=0)], 0),
+    (Picky, {"a": 1}),
     (list[Any], [Opaque()]),
 ]
 
@@ -125,8 +146,25 @@ def test_a_payload_that_is_none_is_an_error_at_the_receiver(payload):
 
 
 def test_an_annotation_that_can_not_cross_is_an_error_that_names_it():
-    with pytest.raises(PayloadError, match=r"dict\[int, str\]"):
-        Slot("f", "result", dict[int, str] | dict[str, int])
+    slot = Slot("f", "result", dict[int, str] | dict[str, int])
+    with pytest.raises(PayloadError, match=r"annotated with dict\[int, str\]"):
+        slot.encode({})
+    with pytest.raises(PayloadError, match=r"annotated with dict\[int, str\]"):
+        slot.decode(b"\x80")
+
+
+def with_a_callback(a: int, then: dict[int, str] | dict[str, int] | None = None) -> NoReturn: ...
+
+
+def passing_on(*args: P.args, **kwargs: P.kwargs) -> None: ...
+
+
+def test_a_place_that_nothing_can_cross_does_no_harm_while_nothing_is_to():
+    contract = Contract(with_a_callback, ASYNC)
+    assert through(contract, 1) == ([1], {})
+    with pytest.raises(PayloadError, match="argument 'then'"):
+        contract.encode_arguments((1, {}), {})
+    assert through(Contract(passing_on, ASYNC), 1, b="c") == ([1], {"b": "c"})
 
 
 def order(a: int, b: str = "x", *more: float, key: bool = False, **rest: list[int]) -> Order: ...
@@ -184,7 +222,7 @@ def test_too_many_arguments_are_left_to_the_function():
     assert through(Contract(arguments_too_many, ASYNC), 1, 2, c=3) == ([1, 2], {"c": 3})
 
 
-def half_typed(a: int, path: Path) -> int: ...
+def half_typed(a: int, path: Fraction) -> int: ...
 
 
 def test_an_annotation_that_exists_for_type_checkers_alone_allows_everything():

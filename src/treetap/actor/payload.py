@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 import typing
 from functools import lru_cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,10 +23,26 @@ from treetap.errors import ActorError, PayloadError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_encode = msgspec.msgpack.Encoder().encode
+
+def _enter(value: Any) -> Any:
+    """What msgspec has no form for."""
+    if isinstance(value, PurePath):
+        return str(value)
+    raise TypeError(f"Encoding objects of type {shown(type(value))} is unsupported")
+
+
+def _leave(kind: Any, value: Any) -> Any:
+    if isinstance(kind, type) and issubclass(kind, PurePath):
+        return kind(value)
+    raise TypeError(f"a {shown(kind)} can't cross")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_enter).encode
 _decode = msgspec.msgpack.Decoder().decode
 #: What can be told by a look at the type alone, without decoding.
 _EXACT = (bool, int, float, str, bytes, type(None))
+#: Annotations of what is passed on to another function.
+_ANY = (typing.ParamSpecArgs, typing.ParamSpecKwargs)
 _UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError, AttributeError)
 
 
@@ -41,7 +58,15 @@ class Slot:
         takes_bytes: Whether ``bytes`` may cross as they are.
     """
 
-    __slots__ = ("_annotation", "_decoder", "_exact", "_function", "_place", "takes_bytes")
+    __slots__ = (
+        "_annotation",
+        "_decoder",
+        "_exact",
+        "_function",
+        "_place",
+        "_unusable",
+        "takes_bytes",
+    )
 
     def __init__(self, function: str, place: str, annotation: Any) -> None:
         self._function = function
@@ -49,23 +74,22 @@ class Slot:
         self._annotation = annotation
         if annotation is None:
             annotation = type(None)
+        elif annotation is object or isinstance(annotation, _ANY):
+            annotation = Any
         self._exact: type | None = annotation if annotation in _EXACT else None
         self._decoder: Any = None
+        #: Why nothing can cross here; said when something is to, for a default may do.
+        self._unusable = ""
         if annotation is not Any:
             try:
-                self._decoder = msgspec.msgpack.Decoder(annotation)
+                self._decoder = msgspec.msgpack.Decoder(annotation, dec_hook=_leave)
             except TypeError as exc:
-                raise PayloadError(
-                    f"{function}: the {place} is annotated with {shown(annotation)}, which can't "
-                    "cross to another actor.",
-                    f"{exc}. Values cross as MessagePack: builtins, dataclasses, msgspec.Struct, "
-                    "datetime, UUID, Decimal, Enum, and unions and containers of them.",
-                ) from exc
+                self._unusable = str(exc)
         self.takes_bytes = annotation in (Any, bytes)
 
     @property
     def is_any(self) -> bool:
-        return self._decoder is None
+        return self._decoder is None and not self._unusable
 
     def encode(self, value: Any) -> bytes:
         """``value`` as a payload.
@@ -73,6 +97,8 @@ class Slot:
         Raises:
             PayloadError: It isn't what may cross here.
         """
+        if self._unusable:
+            raise self._useless()
         try:
             payload = _encode(value)
         except _UNENCODABLE as exc:
@@ -82,7 +108,7 @@ class Slot:
         if self._decoder is not None and type(value) is not self._exact:
             try:
                 self._decoder.decode(payload)
-            except msgspec.DecodeError as exc:
+            except Exception as exc:
                 wanted, given = shown(self._annotation), shown(type(value))
                 what = f"must be {wanted}, and is {given}"
                 if wanted == given:
@@ -96,9 +122,11 @@ class Slot:
         Raises:
             PayloadError: The other side has sent something that may not cross here.
         """
+        if self._unusable:
+            raise self._useless()
         try:
             return _decode(payload) if self._decoder is None else self._decoder.decode(payload)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except Exception as exc:
             raise PayloadError(
                 f"{self._function}: the {self._place} that came from the other actor isn't "
                 f"{shown(self._annotation)}.",
@@ -111,6 +139,15 @@ class Slot:
 
     def _refusal(self, what: str, reason: str) -> PayloadError:
         return PayloadError(f"{self._function}: the {self._place} {what}.", reason)
+
+    def _useless(self) -> PayloadError:
+        return PayloadError(
+            f"{self._function}: the {self._place} is annotated with {shown(self._annotation)}, "
+            "which can't cross to another actor.",
+            f"{self._unusable}. Values cross as MessagePack: builtins, dataclasses, "
+            "msgspec.Struct, datetime, UUID, Decimal, Enum, Path, and unions and containers of "
+            "them.",
+        )
 
 
 _HOW = (
@@ -280,7 +317,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Resolved annotations. One that can't be resolved (a name imported for typing alone) is Any."""
     try:
-        return typing.get_type_hints(function)
+        return typing.get_type_hints(function, include_extras=True)
     except Exception:  # noqa: BLE001 - annotations are expressions, and may raise anything
         pass
     inner = inspect.unwrap(function)
