@@ -10,14 +10,11 @@ import builtins
 
 from treetap.expression import operation
 from treetap.expression import tree as ast
-from treetap.expression.function import call_function, iterate_any
-from treetap.expression.method import call_method
 from treetap.expression.operation import Stream, iterate
-from treetap.expression.reading import Unsafe, static_attribute
+from treetap.expression.reading import STOPPING, Unsafe, static_attribute
 from treetap.expression.safety import MAX_STEPS, Meter, charge, require_hashable, truth
 from treetap.expression.standard import SIZED_IDS
 from treetap.expression.text import formatted
-from treetap.expression.trusted import STOPPING, trusted_reader
 from treetap.model.captured import NotCaptured
 
 TYPE_CHECKING = False
@@ -48,6 +45,8 @@ def compile_reader(
         doesn't know a name), and the expression's own exception where that fails.
     """
     if safety == "trusted":
+        from treetap.expression.trusted import trusted_reader  # as for `function`
+
         return trusted_reader(tree)
     evaluate = _Compiler(allow_calls=allow_calls).compile(tree)
     if not allow_calls:
@@ -331,7 +330,11 @@ class _Compiler:
         return lambda names, meter: run_loop(0, first(names, meter), _Scope(names), meter)
 
     def _iterating(self) -> Callable[[Any, Meter], Any]:
-        return iterate_any if self._allow_calls else iterate
+        if not self._allow_calls:
+            return iterate
+        from treetap.expression.function import iterate_any
+
+        return iterate_any
 
     def _call(self, node: ast.Call) -> Evaluate:
         arguments = [self.compile(argument) for argument in node.args]
@@ -339,6 +342,9 @@ class _Compiler:
         if isinstance(node.func, ast.Attribute):
             return self._method_call(node.func, arguments, keywords)
         function = self.compile(node.func)
+        # Not before a probe calls one: a child of an awake tree waits for what is loaded at once.
+        from treetap.expression.function import call_function
+
         invoke = self._lifted(call_function, _call_function)
         if len(arguments) == 1 and not keywords:
             only = arguments[0]
@@ -363,6 +369,8 @@ class _Compiler:
         keywords: list[tuple[str, Evaluate]],
     ) -> Evaluate:
         receiver, name = self.compile(target.value), target.attr
+        from treetap.expression.method import call_method  # as for `function`
+
         invoke = self._lifted(call_method, _call_method)
 
         def evaluate(names: Names, meter: Meter) -> Any:

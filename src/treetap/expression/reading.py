@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSING",
     "SCALARS",
+    "STOPPING",
     "Unsafe",
     "find",
     "instance_dict",
@@ -45,6 +46,8 @@ __all__ = [
 ]
 
 MISSING: Final = object()
+#: `exit()` in a probe must not end the program, nor the generator that it sits in.
+STOPPING: Final = (SystemExit, GeneratorExit)
 
 #: Descriptors that are C all through, and win over the instance's own attributes.
 _DATA_DESCRIPTOR_IDS = frozenset(

@@ -9,17 +9,14 @@ from __future__ import annotations
 import builtins
 
 from treetap.expression import tree as ast
-from treetap.expression.reading import Unsafe
+from treetap.expression.reading import STOPPING, Unsafe
 from treetap.expression.syntax import names, quietly
 from treetap.model.captured import NotCaptured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Final
-
-#: `exit()` in a probe must not end the program, nor the generator that it sits in.
-STOPPING: Final = (SystemExit, GeneratorExit)
+    from typing import Any
 
 
 def trusted_reader(tree: ast.expr) -> Callable[[Mapping[str, Any]], Any]:

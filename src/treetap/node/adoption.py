@@ -10,7 +10,6 @@ shipper needs is loaded in its own thread, a moment after that, so that the scri
 from __future__ import annotations
 
 import _thread
-import gc
 import sys
 
 from treetap.node import identity, thread
@@ -71,8 +70,7 @@ class Adoption:
             if self._is_settled:
                 return
             self._settle()
-            with _Uncollected():
-                self._life.arm_adopted()
+            self._life.arm_adopted()
             thread.start(self._ship)
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self._life.give_up_adoption(exc)
@@ -139,18 +137,6 @@ class Adoption:
         sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
         if self._patience.locked():
             self._patience.release()
-
-
-class _Uncollected:
-    """Within it the collector rests: what is loaded stays, and is looked through many times over."""
-
-    def __enter__(self) -> None:
-        self._was_enabled = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *_failure: object) -> None:
-        if self._was_enabled:
-            gc.enable()
 
 
 class _Wanted:

@@ -10,6 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+#: ``CO_GENERATOR``, ``CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``: of other code no frame is suspended.
+_SUSPENDABLE = 0x20 | 0x80 | 0x200
+
 
 def running_frames() -> Iterator[tuple[int, FrameType]]:
     """``(thread id, frame)`` of every frame on the stack of every thread."""
@@ -30,7 +33,9 @@ def live_codes(codes: Iterable[CodeType], holders: Sequence[object] | None = Non
     wanted = {id(code): code for code in codes}
     live = {id(frame.f_code) for _thread, frame in running_frames()} & set(wanted)
     if holders is None:
-        holders = gc.get_referrers(*wanted.values()) if wanted else ()
+        # The collector looks at every object of the process, so it isn't asked for nothing.
+        may_wait = [code for code in wanted.values() if code.co_flags & _SUSPENDABLE]
+        holders = gc.get_referrers(*may_wait) if may_wait else ()
     for holder in holders:
         code = _suspended_code(holder)
         if code is not None and id(code) in wanted:
