@@ -1,12 +1,14 @@
 """What a program pays that has treetap in it, asleep.
 
 Start-up is measured on whole processes that take turns: a bare interpreter, one that imports treetap,
-one that calls ``init()``, one under ``treetap run``. Speed is measured in one process, with a sleeping
+one that calls ``init()``, one under ``treetap run``; and scripts in an awake tree, to their first line, for a
+probe is armed before that. Speed is measured in one process, with a sleeping
 node and after ``shutdown()``, in turns.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -29,11 +31,21 @@ PROGRAMS = {
     "import": "import treetap",
     "init": "import treetap; treetap.init()",
 }
+#: Says when it has begun: the clock is shared by all processes of a machine.
+SCRIPT = """\
+def total(items, tax):
+    result = sum(items)
+    return result * tax
+
+import time
+print(time.time_ns())
+"""
 
 
 def measure(setting: Setting) -> list[Claim]:
     variables = _variables(setting)
     elapsed, resident = _start_up(setting, variables)
+    began = _first_lines(setting)
     with Worker(
         f"benchmarks.claims.{GROUP}", str(setting.directory), variables=variables, core=1
     ) as worker:
@@ -67,6 +79,21 @@ def measure(setting: Setting) -> list[Claim]:
             sample(_over(elapsed, "child")),
             "ms",
             at_most=20,
+        ),
+        Claim(
+            GROUP,
+            "a child's first line in an awake tree, a probe for another file, over one outside",
+            sample(_over(began, "awake", "outside")),
+            "ms",
+            at_most=20,
+        ),
+        Claim(
+            GROUP,
+            "a child's first line in an awake tree, a probe for its own script, over one outside",
+            sample(_over(began, "probed", "outside")),
+            "ms",
+            at_most=20,
+            note="the engine is loaded and the probe armed in it",
         ),
         Claim(
             GROUP,
@@ -125,6 +152,45 @@ def _start_up(
     return elapsed, resident
 
 
+def _first_lines(setting: Setting) -> dict[str, list[float]]:
+    """Milliseconds from the start of a process to the first line of its script, in turns."""
+    script = setting.directory / "first_line.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    environments = {
+        "outside": dict(os.environ),
+        "awake": _awake_variables(setting.directory / "awake", "elsewhere.py:2"),
+        "probed": _awake_variables(setting.directory / "probed", f"{script.name}:2"),
+    }
+    elapsed: dict[str, list[float]] = {name: [] for name in environments}
+    for number in range(3 * setting.rounds + 2):
+        for name, variables in environments.items():
+            began_ns = time.time_ns()
+            done = subprocess.run(
+                [sys.executable, str(script)], env=variables, check=True, stdout=subprocess.PIPE
+            )
+            if number >= 2:  # as above
+                elapsed[name].append((int(done.stdout) - began_ns) / 1e6)
+    return elapsed
+
+
+def _awake_variables(home: Path, location: str) -> dict[str, str]:
+    """The environment of a process in an awake tree that has one probe; its daemon is away."""
+    from treetap.model.location import parse_location
+    from treetap.model.probe import Probe
+    from treetap.node import launch
+    from treetap.wire.message import probe_to_dict
+
+    probe = Probe("p1", parse_location(location), ("sum(items)", "tax"))
+    standing = home / "run" / "standing.json"
+    for directory in (home, standing.parent):
+        directory.mkdir(mode=0o700)
+    tree = "12-ab"
+    content = {"awake_trees": [tree], "link": {}, "url": "http://127.0.0.1:1"}
+    standing.write_text(json.dumps({**content, "probes": [probe_to_dict(probe)]}), encoding="ascii")
+    standing.chmod(0o600)
+    return launch.environment(os.environ, home=str(home), tree=tree)
+
+
 def _tree_variables(environment: dict[str, str]) -> dict[str, str]:
     """What ``treetap run`` adds to the environment of the tree that it starts."""
     program = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -135,14 +201,12 @@ def _tree_variables(environment: dict[str, str]) -> dict[str, str]:
         text=True,
         check=True,
     )
-    import json
-
     given: dict[str, str] = json.loads(done.stdout)
     return {name: value for name, value in given.items() if environment.get(name) != value}
 
 
-def _over(measured: dict[str, list[float]], name: str) -> list[float]:
-    return [one - bare for one, bare in zip(measured[name], measured["bare"], strict=True)]
+def _over(measured: dict[str, list[float]], name: str, basis: str = "bare") -> list[float]:
+    return [one - other for one, other in zip(measured[name], measured[basis], strict=True)]
 
 
 class Target:
