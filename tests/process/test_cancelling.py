@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from functools import partial
 
@@ -285,3 +287,57 @@ def test_ctrl_c_ends_the_program_in_order():
         process.kill()
     assert b"KeyboardInterrupt" in stderr
     assert pids_with(marker) == []
+
+
+@on_linux
+def test_an_impatient_ctrl_c_hangs_nowhere_though_a_grandchild_holds_the_pipe():
+    marker = f"marker-{uuid.uuid4().hex}"
+    holder = f"import time; time.sleep(60) # {marker}"
+    child = f"import subprocess; subprocess.Popen({python(holder)!r}); print('up')"
+    program = (
+        "import logging, sys, trio\n"
+        "from functools import partial\n"
+        "from treetap.process import supervise_run_process as run\n"
+        "logging.basicConfig(level=20, stream=sys.stdout, format='%(message)s')\n"
+        f"trio.run(partial(run, {python(child)!r}, relay_stdout=True, pipe_grace_s=600))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(b"up\n")
+        deadline = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < deadline:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+        assert process.poll() is not None
+        assert b"KeyboardInterrupt" in process.communicate(timeout=20)[1]
+    finally:
+        process.kill()
+        process.communicate()
+        for pid in pids_with(marker):
+            os.kill(pid, signal.SIGKILL)
+
+
+@trio_test
+async def test_deliver_cancel_is_not_called_for_one_that_has_ended():
+    log = Records()
+    seen = []
+
+    async def deliver(process: trio.Process) -> None:
+        seen.append(process.pid)
+
+    async with trio.open_nursery() as nursery:
+        process = await nursery.start(
+            partial(
+                supervise_run_process, shell("sleep 60 & echo $!"),
+                relay_stdout=True, label="it", logger=log.logger, pipe_grace_s=1,
+                deliver_cancel=deliver,
+            )
+        )  # fmt: skip
+        await until(lambda: log.messages and process.returncode is not None)
+        nursery.cancel_scope.cancel()
+    os.kill(int(log.of("it:out")[0]), signal.SIGKILL)
+    assert seen == []

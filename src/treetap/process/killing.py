@@ -113,14 +113,15 @@ async def end(
         quarry: Who is to end.
         process: The program itself.
         grace_s: Between SIGTERM and SIGKILL.
-        deliver_cancel: Called in the place of both, with the program; trio's convention.
+        deliver_cancel: Called in the place of SIGTERM, with the program if that still runs;
+            trio's convention: it alone sees to the end, which is waited for without a limit.
     """
     with trio.CancelScope(shield=True):
         try:
-            if deliver_cancel is not None:
-                await _deliver(deliver_cancel, process)
-            else:
+            if deliver_cancel is None:
                 quarry.signal(signal.SIGTERM)
+            elif process.returncode is None:  # else its pid is nobody's, or another's
+                await _deliver(deliver_cancel, process)
             with trio.move_on_after(grace_s):
                 await _wait_for_all(quarry, process)
         finally:

@@ -160,11 +160,14 @@ class _Supervisor:
         try:
             await killing.end(quarry, process, orders.cancel_grace_s, orders.deliver_cancel)
         finally:
-            # A channel that nobody receives from takes no last words.
-            with trio.move_on_after(orders.pipe_grace_s + orders.cancel_grace_s):
-                await self._finish(readers)
-            for reader in readers:
-                reader.abandon()
+            try:
+                # A channel that nobody receives from takes no last words.
+                with trio.move_on_after(orders.pipe_grace_s + orders.cancel_grace_s):
+                    await self._finish(readers)
+            finally:
+                # Also after a second ctrl-c: nobody else ends them, and all would wait for them.
+                for reader in readers:
+                    reader.abandon()
 
     def _say_that_it_is_held(self) -> None:
         text = (
