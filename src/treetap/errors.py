@@ -115,6 +115,12 @@ class SupervisionError(TreetapError, ValueError):
     slug = "supervision"
 
 
+class PauseError(TreetapError):
+    """The terminal can't be had for a prompt; the program goes on without."""
+
+    slug = "pause"
+
+
 class ActorError(TreetapError):
     """Something between two actors that can't be done: a bad reference, a broken agreement."""
 

@@ -8,7 +8,7 @@ import pytest
 import treetap
 import treetap.errors
 
-FUNCTIONS = {"init", "status", "wake", "sleep", "shutdown"}
+FUNCTIONS = {"init", "status", "wake", "sleep", "shutdown", "pause", "catch_crashes"}
 PACKAGES = {"actor", "process"}
 ERRORS = {
     "TreetapError",
@@ -23,6 +23,7 @@ ERRORS = {
     "Lagged",
     "LinkError",
     "LocationError",
+    "PauseError",
     "PayloadError",
     "ProbeError",
     "RemoteCancelled",

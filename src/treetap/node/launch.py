@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from treetap.model.node import NodeIdentity
 
 HOME_VARIABLE = "TREETAP_HOME"
+#: What ``breakpoint()`` calls, and what it is to be in a tree. Named only: see the floor plan.
+BREAKPOINT_VARIABLE = "PYTHONBREAKPOINT"
+BREAKPOINT = "treetap.debug.pause"
 
 
 def startup_directory() -> str:
@@ -37,6 +40,8 @@ def environment(
     changed = dict(base)
     changed[TREE_VARIABLE] = tree or own_id()
     changed[HOME_VARIABLE] = home
+    if not changed.get(BREAKPOINT_VARIABLE):  # what the user has chosen stays
+        changed[BREAKPOINT_VARIABLE] = BREAKPOINT
     changed.pop(PARENT_VARIABLE, None)
     if parent:
         changed[PARENT_VARIABLE] = parent

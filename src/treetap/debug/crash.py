@@ -1,0 +1,94 @@
+"""What is a crash, and the prompt that opens on one."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
+#: Set on an exception that somebody has looked at already.
+_SEEN = "__treetap_seen__"
+
+
+class catch_crashes:  # noqa: N801 - used as a function: with treetap.catch_crashes():
+    """A prompt where an exception was raised, before it goes on up; a context, or a decorator.
+
+    Not crashes: ``SystemExit``, ``KeyboardInterrupt``, cancellation, a prompt that was quit, and
+    groups of nothing else. The exception goes on afterwards, and no outer one asks again.
+
+    Args:
+        ignore: Types of exceptions that are no crashes for you.
+        when: Called with the exception; false to let it pass.
+    """
+
+    def __init__(
+        self,
+        *,
+        ignore: type[BaseException] | tuple[type[BaseException], ...] = (),
+        when: Callable[[BaseException], bool] | None = None,
+    ) -> None:
+        self._ignore = ignore
+        self._when = when
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if exc is None or isinstance(exc, self._ignore) or not is_crash(exc):
+            return
+        if self._when is None or self._when(exc):
+            look_at(exc)
+
+    def __call__(self, function: Function) -> Function:
+        @functools.wraps(function)
+        def catching(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return function(*args, **kwargs)
+
+        return cast("Function", catching)
+
+
+def is_crash(exc: BaseException) -> bool:
+    """Whether ``exc`` is a failure, and not one of the ways to end."""
+    if isinstance(exc, BaseExceptionGroup):
+        return any(is_crash(one) for one in exc.exceptions)
+    return not isinstance(exc, (SystemExit, KeyboardInterrupt, GeneratorExit, *_cancellations()))
+
+
+def look_at(exc: BaseException) -> None:
+    """Open a prompt on ``exc``, unless that was done already."""
+    if getattr(exc, _SEEN, False) or exc.__traceback__ is None:
+        return
+    try:
+        setattr(exc, _SEEN, True)
+    except AttributeError:
+        pass  # it has slots, and may be asked about again
+    from treetap.debug.entry import post_mortem
+
+    post_mortem(exc)
+
+
+def _cancellations() -> tuple[type[BaseException], ...]:
+    """What can only be raised where its module is loaded."""
+    found = []
+    for module, name in (
+        ("asyncio", "CancelledError"),
+        ("concurrent.futures", "CancelledError"),
+        ("trio", "Cancelled"),
+        ("bdb", "BdbQuit"),
+    ):
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type) and issubclass(kind, BaseException):
+            found.append(kind)
+    return tuple(found)

@@ -1,0 +1,152 @@
+"""The terminal in custody: who had its foreground and in which modes, and how that comes back.
+
+Usually the broker's. What it must give back is in a file too, on which the holder has a POSIX lock:
+it goes with the process, not with a descriptor, so that no child keeps it. Whatever dies, the next
+broker finds out whether somebody is still at the prompt, and what to give back if not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from treetap.debug import kinship, terminal
+
+if TYPE_CHECKING:
+    from treetap.debug.terminal import Modes
+
+
+class Former(NamedTuple):
+    """How the terminal was before the first holder."""
+
+    group: int
+    modes: Modes
+
+
+class Record:
+    """The file ``TREE.held``."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._held: int | None = None
+
+    def write(self, former: Former) -> None:
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps([former.group, terminal.to_plain(former.modes)]))
+        draft.chmod(0o600)
+        # Not replaced: the holder's lock is on this very file.
+        self._path.touch(0o600)
+        self._path.write_bytes(draft.read_bytes())
+        draft.unlink()
+
+    def read(self) -> Former | None:
+        try:
+            group, plain = json.loads(self._path.read_text())
+            return Former(int(group), terminal.from_plain(plain))
+        except (OSError, ValueError, TypeError, IndexError):
+            return None
+
+    def clear(self) -> None:
+        with contextlib.suppress(OSError):
+            os.truncate(self._path, 0)
+
+    def hold(self) -> None:
+        """Say that this process is at the prompt, until ``let_go`` or its end."""
+        self._held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.lockf(self._held, fcntl.LOCK_EX)
+
+    def let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+
+    def is_held(self) -> bool:
+        """Whether another process is at the prompt."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+
+class Custody:
+    """Takes one terminal and gives it back.
+
+    Args:
+        fd: Of the terminal.
+        group: The process group that a holder enters; it is made the foreground group.
+        record: Where it is written down.
+    """
+
+    def __init__(self, fd: int, group: int, record: Record) -> None:
+        self._fd = fd
+        self._group = group
+        self._record = record
+        self.former: Former | None = None
+
+    def recover(self) -> None:
+        """Give back what a dead broker had taken."""
+        former = self._record.read()
+        if former is not None:
+            self.former = former
+            self.give_back(0)
+
+    def take(self, pid: int, root: int) -> Former | None:
+        """Take the terminal for ``pid``; ``None`` if another job is in its foreground."""
+        if self.former is None:
+            group, modes = terminal.foreground(self._fd), terminal.modes(self._fd)
+            if modes is None:
+                return None
+            if not _is_alive(group):  # its last process ended while it had the terminal
+                group = os.getpgid(pid)
+            elif group not in kinship.job_groups(pid, root):
+                return None
+            self.former = Former(group, modes)
+            self._record.write(self.former)
+        terminal.set_foreground(self._fd, self._group)
+        terminal.set_modes(self._fd, self.former.modes)
+        return self.former
+
+    def stay(self) -> None:
+        """The holder can't enter our group: it is in the foreground where it was."""
+        if self.former is not None:
+            terminal.set_foreground(self._fd, self.former.group)
+
+    def give_back(self, pid: int) -> None:
+        """Restore what was, or what comes nearest; ``pid`` was the last holder. Idempotent."""
+        former, self.former = self.former, None
+        if former is None:
+            return
+        terminal.set_modes(self._fd, former.modes)
+        self._record.clear()
+        now = terminal.foreground(self._fd)
+        if now != self._group and _is_alive(now):
+            return  # somebody has taken it meanwhile, as a shell does when its job has ended
+        heirs = [former.group]
+        with contextlib.suppress(OSError):
+            heirs.append(os.getpgid(pid or os.getsid(0)))
+        with contextlib.suppress(OSError):
+            heirs.append(os.getpgid(os.getsid(0)))
+        for heir in heirs:
+            if heir != self._group and terminal.set_foreground(self._fd, heir):
+                break
+
+
+def _is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return group > 0

@@ -1,0 +1,84 @@
+"""The ways in: ``pause``, and the prompt on a dead frame. What they need is loaded when they are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from threading import local
+from typing import TYPE_CHECKING
+
+from treetap.errors import TreetapError
+
+if TYPE_CHECKING:
+    from treetap.debug.prompt import Prompt
+
+
+class _Slot(local):
+    """A thread's prompt: it is kept, for its breakpoints and displays."""
+
+    prompt: Prompt | None = None
+    pid = 0
+
+
+class _Said(set[str]):
+    """What this process has said on stderr: each thing once."""
+
+
+_slot = _Slot()
+_said = _Said()
+
+
+def pause(*, header: str | None = None) -> None:
+    """Stop here, with a prompt on the terminal; ``breakpoint()`` does this in a tapped tree.
+
+    Waits until the terminal is free. Where there is none, or nobody to share it out, that is said
+    in one line on stderr, once, and the program goes on.
+
+    Args:
+        header: Shown above the prompt.
+
+    Raises:
+        bdb.BdbQuit: The user quits.
+    """
+    frame = sys._getframe(1)
+    try:
+        prompt = _own_prompt()
+    except TreetapError as exc:
+        say(exc)
+        return
+    prompt.begin(frame, header or "")
+
+
+def post_mortem(exc: BaseException) -> None:
+    """Look at where ``exc`` was raised; returns when the user is done, or at once if there is none."""
+    try:
+        prompt = _own_prompt()
+    except TreetapError as failure:
+        say(failure)
+        return
+    prompt.begin_dead(exc)
+
+
+def say(failure: TreetapError) -> None:
+    """One line on stderr, if it is new."""
+    if failure.slug in _said:
+        return
+    _said.add(failure.slug)
+    try:
+        os.write(2, f"treetap: {failure.line}\n".encode())
+    except OSError:
+        pass
+
+
+def _own_prompt() -> Prompt:
+    from treetap.debug.prompt import make_prompt
+    from treetap.debug.session import Session
+
+    if _slot.pid != os.getpid():
+        _slot.pid, _slot.prompt = os.getpid(), None
+    prompt = _slot.prompt
+    if prompt is None:
+        prompt = _slot.prompt = make_prompt(Session(), say)
+    elif prompt.is_talking:
+        return make_prompt(prompt.session, say, is_nested=True)
+    return prompt

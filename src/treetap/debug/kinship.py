@@ -1,0 +1,86 @@
+"""What the kernel knows of a process: its parent, group, session and start; where it is in its tree.
+
+Elsewhere than on Linux these facts are not looked up: a process is then of its own group only, and
+its depth isn't shown.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+TREE_VARIABLE = "TREETAP_TREE"
+#: A chain of parents that is longer is taken for a race between two readings.
+_MAX_DEPTH = 64
+
+
+class Process(NamedTuple):
+    """One line of ``/proc/PID/stat``.
+
+    Attributes:
+        state: One letter: ``"T"`` is stopped, ``"Z"`` a zombie.
+        start_ticks: When it started, in clock ticks since the boot.
+    """
+
+    pid: int
+    state: str
+    parent: int
+    group: int
+    session: int
+    start_ticks: int
+
+
+def read_process(pid: int) -> Process | None:
+    """The process; ``None`` if there is none, or this system doesn't tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command's name, in brackets, may hold anything.
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    parent, group, session = (int(field) for field in fields[1:4])
+    return Process(pid, fields[0].decode(), parent, group, session, int(fields[19]))
+
+
+def ancestors(pid: int, root: int) -> list[Process]:
+    """The process and its ancestors, up to ``root`` or to the leader of its session."""
+    found: list[Process] = []
+    while len(found) < _MAX_DEPTH:
+        process = read_process(pid)
+        if process is None:
+            break
+        found.append(process)
+        if pid in (root, process.session) or process.parent <= 1:
+            break
+        pid = process.parent
+    return found
+
+
+def depth(pid: int, root: int) -> int | None:
+    """How many processes are above this one, up to ``root``; ``None`` if ``root`` isn't above it."""
+    chain = ancestors(pid, root)
+    return len(chain) - 1 if chain and chain[-1].pid == root else None
+
+
+def job_groups(pid: int, root: int) -> set[int]:
+    """The process groups that may have the terminal while this process is in the foreground.
+
+    A shell with job control is the leader of the session, and in a group of its own: where that has
+    the terminal, the process is in the background.
+    """
+    chain = ancestors(pid, root)
+    return {
+        process.group
+        for process in chain
+        if process.pid in (pid, root) or process.pid != process.session
+    }
+
+
+def root_of(tree: str) -> int:
+    """The pid of a tree's root while it lives, by the tree's id ``PID-START``; 0 once it is gone."""
+    pid, _, start = tree.partition("-")
+    process = read_process(int(pid)) if pid.isdecimal() else None
+    if process is None or process.state == "Z":
+        return 0
+    started_ns = process.start_ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    return process.pid if f"{started_ns:x}" == start else 0

@@ -1,0 +1,170 @@
+"""Where a tree's broker is found, and how the first who looks for it starts it.
+
+In ``<home>/run/debug`` a tree has ``TREE.sock`` (the broker listens on it), ``TREE.lock`` (flocked
+by whoever starts or ends a broker, so that there is one), and ``TREE.held`` (see ``custody``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from treetap.config.settings import resolve
+from treetap.debug import kinship
+from treetap.errors import PauseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_TIMEOUT_S = 10.0
+#: A socket's address is shorter than a path may be (108 bytes; 104 on macOS).
+_MAX_ADDRESS_BYTES = 100
+
+
+class Place(NamedTuple):
+    """A broker's place.
+
+    Attributes:
+        directory: Ours alone (0700).
+        name: The tree's id; that of the terminal's session where the program is of no tree.
+        root: Pid of the tree's root, with which the broker ends.
+    """
+
+    directory: str
+    name: str
+    root: int
+
+    def path(self, kind: str) -> str:
+        return f"{self.directory}/{self.name}.{kind}"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else starts or ends a broker here meanwhile."""
+        descriptor = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def connect(self) -> socket.socket:
+        """A connection to the broker, which is started if there is none.
+
+        Raises:
+            PauseError: It can't be started (slug ``pause-no-broker``).
+        """
+        try:
+            found = self._try_to_connect()
+            if found is not None:
+                return found
+            with self.alone():
+                found = self._try_to_connect()
+                if found is not None:
+                    return found
+                self._start()
+                found = self._try_to_connect()
+        except (OSError, subprocess.SubprocessError) as exc:
+            raise _no_broker(str(exc)) from exc
+        if found is None:
+            raise _no_broker("it ended at once")
+        return found
+
+    def listen(self) -> socket.socket:
+        """The broker's socket; what an earlier one left is replaced."""
+        with contextlib.suppress(FileNotFoundError):
+            Path(self.path("sock")).unlink()
+        listener = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)
+        try:
+            with self._address() as address:
+                listener.bind(address)
+        finally:
+            os.umask(before)
+        listener.listen(128)
+        return listener
+
+    def _try_to_connect(self) -> socket.socket | None:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            with self._address() as address:
+                connection.connect(address)
+        except OSError as exc:
+            connection.close()
+            if exc.errno in (errno.ENOENT, errno.ECONNREFUSED):
+                return None
+            raise
+        return connection
+
+    @contextlib.contextmanager
+    def _address(self) -> Iterator[str]:
+        path = self.path("sock")
+        if len(os.fsencode(path)) <= _MAX_ADDRESS_BYTES or not Path("/proc/self/fd").is_dir():
+            yield path
+            return
+        descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{descriptor}/{self.name}.sock"
+        finally:
+            os.close(descriptor)
+
+    def _start(self) -> None:
+        """Start a broker; it isn't our child, for the program may wait for any child."""
+        package = str(Path(__file__).resolve().parents[2])
+        code = (
+            f"import sys; sys.path.insert(0, {package!r}); "
+            "from treetap.debug.broker_process import main; main()"
+        )
+        starter = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", code, self.directory, self.name, str(self.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env={},
+        )
+        # Its last word is a byte once it listens; a broker that fails ends without.
+        out, _ = starter.communicate(timeout=_START_TIMEOUT_S)
+        if out != b"!":
+            raise _no_broker(f"{sys.executable} ended with {starter.returncode}")
+
+
+def own_place() -> Place:
+    """The place of this process's tree.
+
+    Raises:
+        PauseError: The directory can't be made (slug ``pause-no-broker``).
+        ConfigError: The home can't be known.
+    """
+    home = resolve().home
+    tree = os.environ.get(kinship.TREE_VARIABLE, "")
+    root = kinship.root_of(tree) if tree else 0
+    # Without a tree, the processes of one terminal's session share it all the same.
+    name = tree if tree.replace("-", "").isalnum() else f"session-{os.getsid(0)}"
+    path = Path(home)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in ("run", "debug"):
+            path /= part
+            path.mkdir(mode=0o700, exist_ok=True)
+            if path.stat().st_uid != os.geteuid():
+                raise PermissionError(errno.EACCES, "belongs to another user", str(path))
+            if path.stat().st_mode & 0o077:
+                path.chmod(0o700)
+    except OSError as exc:
+        raise _no_broker(str(exc)) from exc
+    return Place(str(path), name, root or os.getpid())
+
+
+def _no_broker(why: str) -> PauseError:
+    return PauseError(
+        f"The process that shares the terminal out can't be had: {why}.",
+        "The program goes on without a prompt.",
+        slug="pause-no-broker",
+    )

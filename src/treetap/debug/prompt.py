@@ -1,0 +1,287 @@
+"""The prompt: pdb on the terminal, for as long as a session has it.
+
+pdb does the debugging; what is changed is where it stops being in charge of the terminal: it opens
+a session before it talks, keeps it while it steps, and closes it when the program is to run on.
+Its own handling of SIGINT is off (``nosigint``): the session has one.
+"""
+
+from __future__ import annotations
+
+import bdb
+import dis
+import inspect
+import pdb
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from treetap.debug import task
+from treetap.debug.keyboard import HungUp
+from treetap.debug.session import BUSY, COMMAND, STEPPING, Session
+from treetap.debug.shield import shield
+from treetap.errors import PauseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from treetap.errors import TreetapError
+
+    Say = Callable[[TreetapError], None]
+
+#: Who is at the bottom of a program: stepping off the end of what they have called ends the step.
+_MACHINERY = frozenset(
+    {
+        *("asyncio", "concurrent", "multiprocessing", "runpy", "threading", "trio", "anyio"),
+        *("treetap", "pdb", "bdb", "cmd", "code", "pdbp"),
+    }
+)
+_OURS = ("treetap.debug.*",)
+
+
+class Prompt(pdb.Pdb):
+    """A thread's prompt. ``make_prompt`` makes one that is ``pdbp``'s where that is installed.
+
+    Args:
+        session: The thread's turn at the terminal.
+        say: Tells the user why there is no prompt.
+        is_nested: It opens within a command of another prompt, which owns the session.
+    """
+
+    def __init__(self, session: Session, say: Say, *, is_nested: bool = False) -> None:
+        super().__init__(
+            stdin=session.keyboard,  # type: ignore[arg-type]
+            stdout=session.screen,  # type: ignore[arg-type]
+            skip=_OURS,
+            nosigint=True,
+        )
+        self.use_rawinput = False
+        self.is_talking = False
+        self.session = session
+        self._is_nested = is_nested
+        self._say = say
+        self._is_over = False
+        self._title = ""
+        self._task: Any = None
+        self._raising: FrameType | None = None
+        self._suspended: list[FrameType] = []
+
+    # What the program calls.
+
+    def begin(self, frame: FrameType, title: str = "") -> None:
+        """Stop in ``frame``, now.
+
+        Raises:
+            BdbQuit: The user quits.
+        """
+        self.reset()
+        self.botframe = frame
+        while self.botframe.f_back is not None:
+            self.botframe = self.botframe.f_back
+        self._title = title
+        self.interaction(frame, None)
+        if self.quitting:
+            raise bdb.BdbQuit
+        self._arm(frame)
+
+    def begin_dead(self, exc: BaseException) -> None:
+        """Look at where ``exc`` was raised; returns when the user is done."""
+        self.reset()
+        trace = sys.gettrace()
+        self._title = f"post-mortem of {type(exc).__name__}"
+        # pdb can show what an exception came from since 3.13.
+        dead = exc if sys.version_info >= (3, 13) else exc.__traceback__
+        try:
+            self.interaction(None, dead)
+        finally:
+            self._end()
+            self.quitting = False
+            sys.settrace(trace)
+
+    # What pdb calls.
+
+    def interaction(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
+        self.session.on_interrupt = self._interrupt
+        self._is_over = False
+        try:
+            if not self._is_nested:
+                self.session.open(self._title)
+            self._task = task.current_task() if not self._suspended else self._task
+            self.is_talking = True
+            super().interaction(frame, traceback_or_exc)
+        except PauseError as exc:
+            self._say(exc)
+            self.set_continue()
+        except HungUp:
+            self.set_continue()
+        except Exception:  # noqa: BLE001 - an error of pdb's is no error of the program's
+            self.session.screen.write(f"treetap: the prompt failed.\n{traceback.format_exc()}")
+            self.set_continue()
+        except BaseException:
+            self._is_over = True
+            raise
+        finally:
+            self.is_talking = False
+            if self._is_over:
+                self._end()
+            elif self.session.is_open:
+                self.session.mode = STEPPING
+                if self.session.take_press() and shield.is_on:
+                    signal.raise_signal(signal.SIGINT)
+
+    def _cmdloop(self) -> None:
+        while True:
+            try:
+                self.cmdloop()
+                return
+            except KeyboardInterrupt:
+                continue  # the line, or the command, is dropped
+
+    def onecmd(self, line: str) -> bool:
+        self.session.mode = COMMAND
+        if self.session.take_press():
+            raise KeyboardInterrupt
+        try:
+            return bool(super().onecmd(line))
+        finally:
+            self.session.mode = BUSY
+
+    def do_interact(self, arg: str) -> Any:
+        files = sys.stdin, sys.stdout, sys.stderr
+        sys.stdin, sys.stdout, sys.stderr = self.stdin, self.stdout, self.stdout
+        try:
+            return super().do_interact(arg)
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = files
+
+    def do_run(self, arg: str) -> None:
+        self.error("The program can't be started anew from within.")
+
+    do_restart = do_run
+
+    def set_continue(self) -> None:
+        self._is_over = True
+        super().set_continue()
+
+    def set_quit(self) -> None:
+        self._is_over = True
+        super().set_quit()
+
+    def get_stack(self, f: FrameType | None, t: Any) -> tuple[list[tuple[FrameType, int]], int]:
+        if not self._suspended or f is None:
+            return super().get_stack(f, t)
+        return [(one, one.f_lineno) for one in self._suspended], self._suspended.index(f)
+
+    # While the program runs to the next stop.
+
+    def user_return(self, frame: FrameType, return_value: Any) -> None:
+        if _is_suspending(frame) and inspect.CO_COROUTINE & frame.f_code.co_flags:
+            self.set_next(frame)  # nobody wants to step through the event loop
+            return
+        super().user_return(frame, return_value)
+
+    def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
+        self._raising = frame
+        return super().dispatch_exception(frame, arg)
+
+    def dispatch_line(self, frame: FrameType) -> Any:
+        self._raising = None
+        return super().dispatch_line(frame)
+
+    def dispatch_return(self, frame: FrameType, arg: Any) -> Any:
+        dispatched = super().dispatch_return(frame, arg)
+        if self.session.is_open and not self._is_over and _is_bottom(frame):
+            is_raising = self._raising is frame and arg is None
+            if is_raising or not _is_suspending(frame):
+                self.set_continue()
+                self._end()
+        return dispatched
+
+    def _arm(self, frame: FrameType | None) -> None:
+        """Have the program traced, as far as what the user asked for needs it."""
+        if self._is_over and not self.breaks:
+            return
+        while frame is not None:
+            frame.f_trace = self.trace_dispatch
+            frame = frame.f_back
+        sys.settrace(self.trace_dispatch)
+
+    def _end(self) -> None:
+        if not self._is_nested:
+            self.session.close()
+
+    def _interrupt(self, frame: FrameType | None) -> None:
+        """ctrl-c in a step; in the main thread."""
+        if not self.session.is_own_thread:
+            self._stop_thread()
+            return
+        here = _program_frame(frame)
+        is_waiting = self._task is not None and task.current_task() is not self._task
+        self._suspended = task.frames(self._task) if is_waiting else []
+        if self._suspended:
+            inner = [one for one in self._suspended if not _is_machinery(one)]
+            here = self.stopframe if self.stopframe in self._suspended else inner[-1]
+        try:
+            self.session.screen.write("\n")
+            self.interaction(here, None)
+        finally:
+            was_waiting, self._suspended = bool(self._suspended), []
+        if was_waiting:
+            if self.quitting:
+                # Not here: this is the event loop's own code. It ends as by a ctrl-c.
+                self.quitting = False
+                shield.keep_back()
+            elif not self._is_over and self.stopframe is None and here is not None:
+                self.set_next(here)
+        elif self.quitting:
+            raise bdb.BdbQuit
+        if not self._is_over:
+            self._arm(here)
+
+    def _stop_thread(self) -> None:
+        """Have the session's thread stop at its next line."""
+        frame = sys._current_frames().get(self.session.thread_id)
+        self.set_step()
+        while frame is not None:
+            frame.f_trace = self.trace_dispatch
+            frame = frame.f_back
+
+
+def make_prompt(session: Session, say: Say, *, is_nested: bool = False) -> Prompt:
+    """A prompt of ``pdbp`` if that is installed, else of ``pdb``."""
+    try:
+        import pdbp
+    except ImportError:
+        return Prompt(session, say, is_nested=is_nested)
+    made: type[Prompt] = type("Prompt", (Prompt, pdbp.Pdb), {})
+    return made(session, say, is_nested=is_nested)
+
+
+def _is_machinery(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _MACHINERY
+
+
+def _is_bottom(frame: FrameType) -> bool:
+    """Whether what is below this frame is nobody's program."""
+    return frame.f_back is None or _is_machinery(frame.f_back)
+
+
+def _is_suspending(frame: FrameType) -> bool:
+    """Whether a frame that "returns" goes on later."""
+    if not frame.f_code.co_flags & (
+        inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+    ):
+        return False
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "YIELD_VALUE"
+
+
+def _program_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame of the program, where the debugger itself was interrupted."""
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in (
+        "treetap",
+        "bdb",
+        "pdb",
+    ):
+        frame = frame.f_back
+    return frame

@@ -1,0 +1,220 @@
+"""One thread's turn at the terminal: it waits, talks, steps, and is over; and what ctrl-c does in each.
+
+=========  ==================================  ==================================================
+mode       what goes on                        SIGINT
+=========  ==================================  ==================================================
+waiting    another one holds the terminal      by hand: kept back until the turn is over
+reading    the prompt waits for a line         by hand: likewise (the key sends none)
+command    one of the prompt's commands runs   interrupts the command
+stepping   the program runs, to a next stop    brings the prompt back where the program is
+busy       our own code, in between            taken up by the next prompt, as if pressed there
+=========  ==================================  ==================================================
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from treetap.debug import kinship, task, terminal
+from treetap.debug.claim import Claim
+from treetap.debug.keyboard import Keyboard, Screen
+from treetap.debug.place import own_place
+from treetap.debug.shield import shield
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+OVER = "over"
+WAITING = "waiting"
+READING = "reading"
+COMMAND = "command"
+STEPPING = "stepping"
+BUSY = "busy"
+
+
+class Session:
+    """A thread's turns, one after another; each begins with ``open`` and ends with ``close``.
+
+    Raises:
+        PauseError: The terminal can't be had at all.
+    """
+
+    def __init__(self) -> None:
+        self._place = own_place()
+        self.label = f"{own_name()} ({os.getpid()})"
+        self.mode = OVER
+        #: What ctrl-c does in a step: set by the prompt.
+        self.on_interrupt: Callable[[FrameType | None], None] | None = None
+        self._thread = threading.current_thread()
+        self._was_pressed = False
+        self._outer = BUSY
+        self._claim = Claim(self._place, self.label)
+        self.screen = Screen(self._claim)
+        self.keyboard = Keyboard(
+            self._claim,
+            self.screen,
+            before=self._before_line,
+            after=self._after_line,
+            suspend=self._suspend,
+        )
+
+    def open(self, title: str) -> None:
+        """Wait for the terminal if it isn't ours yet, and say who is there.
+
+        Raises:
+            PauseError: It can't be had.
+        """
+        if self.mode != OVER:
+            self.mode = BUSY
+            return
+        follow_forks(self)
+        shield.enter(self)
+        try:
+            self.mode = WAITING
+            self._claim.acquire()
+            self.mode = BUSY
+            self._set_running_modes()
+            self.screen.write(f"\n{self._header(title)}\n")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give the terminal back. Idempotent."""
+        if self.mode == OVER:
+            return
+        self.mode = BUSY
+        try:
+            if self._claim.fd >= 0:
+                self._claim.release()
+        finally:
+            self.mode = OVER
+            self._was_pressed = False
+            _sessions.discard(self)
+            shield.leave(self)
+
+    def drop(self) -> None:
+        """In a forked child: the turn is the parent's."""
+        self._claim.drop()
+        self.mode = OVER
+
+    @property
+    def is_open(self) -> bool:
+        return self.mode != OVER
+
+    @property
+    def thread_id(self) -> int:
+        return self._thread.ident or 0
+
+    @property
+    def is_own_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def name_holder(self) -> str:
+        return self._claim.holder if self.mode == WAITING and self._claim.holder else self.label
+
+    def take_interrupt(self, frame: FrameType | None) -> bool:
+        """SIGINT has come; in the main thread. Whether it was ours to act on."""
+        if self.mode in (OVER, WAITING, READING):
+            return False
+        if self.mode == STEPPING and self.on_interrupt is not None:
+            self.on_interrupt(frame)
+        elif self.mode == COMMAND:
+            if self.is_own_thread:
+                raise KeyboardInterrupt
+            _interrupt(self._thread)
+        else:
+            self._was_pressed = True
+        return True
+
+    def take_press(self) -> bool:
+        """Whether ctrl-c was pressed while our own code ran; told once."""
+        was_pressed, self._was_pressed = self._was_pressed, False
+        return was_pressed
+
+    def _before_line(self) -> None:
+        # The keys send no signal any more; one that has just been sent is handled by now.
+        if self.take_press():
+            raise KeyboardInterrupt
+        self._outer, self.mode = self.mode, READING
+
+    def _after_line(self) -> None:
+        self.mode = self._outer
+        self._set_running_modes()
+
+    def _set_running_modes(self) -> None:
+        is_quiet = not (self._claim.is_apart and shield.is_on)
+        terminal.set_modes(self._claim.fd, terminal.running(self._claim.modes, is_quiet=is_quiet))
+
+    def _suspend(self) -> None:
+        self._claim.suspend()
+        self._set_running_modes()
+        self.screen.write(f"\n{self._header('')}\n")
+
+    def _header(self, title: str) -> str:
+        parts = [self.label]
+        depth = kinship.depth(os.getpid(), self._place.root)
+        if depth:
+            parts.append(f"depth {depth}")
+        if self._thread is not threading.main_thread():
+            parts.append(f"thread {self._thread.name}")
+        name = task.task_name(task.current_task())
+        if name:
+            parts.append(f"task {name}")
+        if title:
+            parts.append(title)
+        self._claim.look()
+        waiting = self._claim.waiting
+        queue = f"; {len(waiting)} more waiting: {', '.join(waiting)}" if waiting else ""
+        return f"treetap: {', '.join(parts)}{queue}"
+
+
+def own_name() -> str:
+    """What the user, or multiprocessing, calls this process; else its program's name."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        return str(multiprocessing.current_process().name)
+    name = os.environ.get("TREETAP_NAME", "")
+    script = sys.argv[0] if sys.argv else ""
+    if os.path.basename(script) == "__main__.py":
+        script = os.path.dirname(script)
+    return name or os.path.basename(script).removesuffix(".py") or "python"
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in another thread, as soon as it runs Python again."""
+    try:
+        import ctypes
+    except ImportError:
+        return
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
+    )
+
+
+class _Sessions(set[Session]):
+    """Those of this process that are open: a forked child must leave them to its parent."""
+
+    is_registered = False
+
+    def leave_to_parent(self) -> None:
+        sys.settrace(None)
+        for session in list(self):
+            session.drop()
+        self.clear()
+        shield.start_over_in_child()
+
+
+_sessions = _Sessions()
+
+
+def follow_forks(session: Session) -> None:
+    """Let children that are forked from now on leave ``session`` to this process."""
+    _sessions.add(session)
+    if not _sessions.is_registered:
+        _sessions.is_registered = True
+        os.register_at_fork(after_in_child=_sessions.leave_to_parent)
