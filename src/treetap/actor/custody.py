@@ -30,6 +30,8 @@ _log = logging.getLogger("treetap.actor")
 METHODS = ("warm", "fresh")
 #: For the spawner to report the end of what it was told to kill; it takes milliseconds.
 _REAP_TIMEOUT_S = 5.0
+#: For calls of its own to end that were still running here when it did.
+_LAST_WORDS_S = 1.0
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -196,9 +198,9 @@ class Charge:
                 await self.spawned.gone.wait()
             if waiting.cancelled_caught:
                 _log.error("the spawner doesn't say what became of %s", self.actor)
-            if not self._is_told_to_end:
-                # Its last words, and why it has none, for who waits for them.
-                self.service.peer.expect_end()
+            # Its last words, and why it has none, for who waits for them.
+            self.service.peer.expect_end()
+            with trio.move_on_after(_LAST_WORDS_S):
                 await self.service.ended.wait()
             await self.service.end()
 
