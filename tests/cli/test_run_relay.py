@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tests.conftest import wait_until
+from tests.process.programs import is_alive
 from treetap.cli.run import Asked, read
 from treetap.cli.run_relay import command_line
 from treetap.cli.spec import SEPARATOR
@@ -84,7 +85,8 @@ def test_the_terminal_is_not_the_programs(home):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
 )
 def test_a_signal_to_it_ends_the_program_and_what_that_started(home, number, code):
     program = "trap 'echo bye; exit 0' TERM; sleep 60 & echo $!; wait"
@@ -102,6 +104,44 @@ def test_a_signal_to_it_ends_the_program_and_what_that_started(home, number, cod
     assert process.returncode == code
     assert lines(rest) == ["[sh:out] bye"]
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [(signal.SIGTERM, signal.SIGTERM, 143), (signal.SIGHUP, signal.SIGTERM, 129)],
+)
+def test_a_second_signal_loses_nothing(home, first, second, code):
+    program = (
+        "exec 2>/dev/null; trap 'echo ending; sleep 0.3; echo ended; exit 0' TERM; "
+        "echo up; while :; do sleep 0.02; done"
+    )
+    process = subprocess.Popen(
+        [*RELAY, "--", "/bin/sh", "-c", program], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr.readline().endswith("up\n")
+        process.send_signal(first)
+        assert process.stderr.readline().endswith("ending\n")
+        process.send_signal(second)
+        _, rest = process.communicate(timeout=40)
+    finally:
+        process.kill()
+    assert lines(rest) == ["[sh:out] ended"]
+    assert process.returncode == code
+
+
+def test_when_nobody_reads_its_lines_any_more_the_program_ends(home):
+    program = "echo $$; while :; do echo noise; sleep 0.02; done"
+    process = subprocess.Popen(
+        [*RELAY, "--", "/bin/sh", "-c", program], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        pid = int(process.stderr.readline().split()[-1])
+        process.stderr.close()
+        assert process.wait(40) == 128 + signal.SIGPIPE
+    finally:
+        process.kill()
+    assert not is_alive(pid)
 
 
 def test_the_same_command_is_run_without_the_option():

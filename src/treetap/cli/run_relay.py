@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from treetap.cli import exitcode
 from treetap.cli.spec import SEPARATOR
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import trio
 
     from treetap.cli.run import Asked
@@ -28,7 +30,7 @@ _PROGRAM = "import sys; sys.path.append({!r}); from treetap.cli.__main__ import 
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 
 #: Who sends one of these wants the command to end.
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def relay(asked: Asked) -> int:
@@ -53,49 +55,80 @@ def command_line(asked: Asked) -> list[str]:
     return [*words, "--", *asked.command]
 
 
+class _Ending:
+    """Why the command is ended, if not by itself: the signal that asked for it first.
+
+    Args:
+        scope: Cancelled then.
+    """
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self.scope = scope
+        self.number: int | None = None
+
+    def ask(self, number: int) -> None:
+        if self.number is None:
+            self.number = number
+        self.scope.cancel()
+
+
 async def _supervise(asked: Asked) -> int:
     import trio
 
-    from treetap.process import bare_errors, supervise_run_process
+    from treetap.process import bare_errors
 
+    ending = _Ending(trio.CancelScope())
     code = exitcode.OK
-    ended_by: list[int] = []
-    with bare_errors():
+    # Received until the command has ended: by a second signal this process would end before it.
+    with trio.open_signal_receiver(*ENDING) as signals, bare_errors():
         async with trio.open_nursery() as nursery:
-            await nursery.start(_end_on_signals, nursery.cancel_scope, ended_by)
-            try:
-                await supervise_run_process(
-                    command_line(asked),
-                    label=asked.name or Path(asked.command[0]).name,
-                    relay_stdout=True,
-                    relay_stderr=True,
-                    logger=_log(),
-                    start_new_session=True,
-                )
-            except subprocess.CalledProcessError as exc:
-                code = exc.returncode
+            nursery.start_soon(_end_on_signals, signals, ending)
+            with ending.scope:
+                code = await _run(asked, _log(ending))
             nursery.cancel_scope.cancel()
-    if ended_by:
-        code = -ended_by[0]
+    if ending.number is not None:
+        code = -ending.number
     return code if code >= 0 else 128 - code
 
 
-async def _end_on_signals(
-    scope: trio.CancelScope,
-    ended_by: list[int],
-    task_status: trio.TaskStatus[None],
-) -> None:
-    import trio
+async def _run(asked: Asked, logger: logging.Logger) -> int:
+    from treetap.process import supervise_run_process
 
-    with trio.open_signal_receiver(*ENDING) as signals:
-        task_status.started()
-        async for number in signals:
-            ended_by.append(number)
-            scope.cancel()
+    try:
+        await supervise_run_process(
+            command_line(asked),
+            label=asked.name or Path(asked.command[0]).name,
+            relay_stdout=True,
+            relay_stderr=True,
+            logger=logger,
+            start_new_session=True,
+        )
+    except subprocess.CalledProcessError as exc:
+        return exc.returncode
+    return exitcode.OK
 
 
-def _log() -> logging.Logger:
-    handler = logging.StreamHandler()
+async def _end_on_signals(signals: AsyncIterator[int], ending: _Ending) -> None:
+    async for number in signals:
+        ending.ask(number)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to standard error; when nobody reads that any more, the command ends as in a pipeline."""
+
+    def __init__(self, ending: _Ending) -> None:
+        super().__init__()
+        self._ending = ending
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as logging has it
+        if isinstance(sys.exception(), BrokenPipeError):
+            self._ending.ask(signal.SIGPIPE)
+        else:
+            super().handleError(record)
+
+
+def _log(ending: _Ending) -> logging.Logger:
+    handler = _Handler(ending)
     handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
     logger = logging.getLogger("treetap.run")
     logger.setLevel(logging.INFO)
