@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ from trio.testing import trio_test
 
 from tests.conftest import wait_until
 from treetap.actor import (
+    ActorDied,
     AsyncioCancelled,
     Context,
     Portal,
     Subscription,
+    bare_errors,
     current_actor,
     gather_contexts,
     maybe_open_context,
@@ -37,6 +40,15 @@ async def count(context: Context[int, None, str], to: int) -> None:
     async with context.open_stream() as stream:
         for number in range(to):
             await stream.send(number)
+
+
+async def count_and_fail(context: Context[int, None, None], how: str) -> None:
+    await context.started(None)
+    async with context.open_stream() as stream:
+        await stream.send(1)
+        if how == "raises":
+            raise LookupError("the source")
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def stay(context: Context[Any, Any, int]) -> None:
@@ -145,6 +157,31 @@ async def test_a_stream_of_another_actor_is_broadcast_to_many_tasks(home: Path):
                 for number in range(3):
                     tasks.start_soon(collect, number, broadcast.subscribe())
     assert got == {number: list(range(500)) for number in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "text"),
+    [("raises", LookupError, "the source"), ("dies", ActorDied, "was ended by SIGKILL")],
+)
+@trio_test
+async def test_a_broadcast_whose_actor_fails_ends_with_that_one_error(
+    home: Path, how: str, kind: type[Exception], text: str
+):
+    async def collect(values: Subscription[int]) -> None:
+        async for _ in values:
+            pass
+
+    with pytest.raises(kind, match=text), bare_errors():
+        async with open_nursery() as nursery:
+            portal = await nursery.start_actor("source")
+            async with portal.open_context(count_and_fail, how) as (context, _):
+                async with (
+                    context.open_stream() as stream,
+                    open_broadcast(stream) as broadcast,
+                    trio.open_nursery() as tasks,
+                ):
+                    for _ in range(3):
+                        tasks.start_soon(collect, broadcast.subscribe())
 
 
 @trio_test
