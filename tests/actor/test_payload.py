@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import enum
 import uuid
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec
@@ -72,6 +73,9 @@ GOOD: list[tuple[Any, Any]] = [
     (Literal["a", "b"], "b"),
     (Any, {"a": [1, None, b"x", DAY]}),
     (object, {"a": 1}),
+    (list[object], [1, "a", None]),
+    (Iterable[int], [1, 2]),
+    (Hashable, "a"),
     (Path, Path("/a/b")),
     (Path | None, Path("/a/b")),
     (list[Path], [Path("a")]),
@@ -107,6 +111,7 @@ BAD: list[tuple[Any, Any]] = [
     (Any, Opaque()),
     (Any, 2**70),
     (Path, 1),
+    (Iterable[int], 5),
     (str, Opaque()),
     (Opaque, Opaque()),
     (Annotated[int, msgspec.Meta(gt=0)], 0),

@@ -32,8 +32,11 @@ def _enter(value: Any) -> Any:
 
 
 def _leave(kind: Any, value: Any) -> Any:
-    if isinstance(kind, type) and issubclass(kind, PurePath):
-        return kind(value)
+    wanted = typing.get_origin(kind) or kind
+    if isinstance(value, wanted):
+        return value  # of what the annotation names in general: object, Hashable, Iterable
+    if issubclass(wanted, PurePath):
+        return wanted(value)
     raise TypeError(f"a {shown(kind)} can't cross")
 
 
