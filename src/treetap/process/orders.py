@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+from collections import abc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -69,8 +70,8 @@ class Orders:
             SupervisionError: With what to use instead.
         """
         levels.resolve(self.relay_level)
-        for name in ("capture_stdout", "capture_stderr"):
-            if name in self.options:
+        for name in self.options:
+            if name.startswith("capture_"):  # trio's and subprocess's
                 raise SupervisionError(
                     f"{name} is not taken: all of an endless output would be kept.",
                     "The beginning and end of stderr are in the error's .stderr; keep_stdout=True "
@@ -81,6 +82,7 @@ class Orders:
             raise SupervisionError("The command is empty.", "It begins with the program's name.")
         self._validate_stdout()
         self._validate_limits()
+        self._validate_kinds()
 
     def _validate_stdout(self) -> None:
         is_read = self.relay_stdout or self.keep_stdout
@@ -111,20 +113,46 @@ class Orders:
             )
 
     def _validate_limits(self) -> None:
-        if self.max_line_bytes < MIN_LINE_BYTES:
+        # Any: what the annotations promise is what is looked at.
+        length: Any = self.max_line_bytes
+        if not isinstance(length, int) or length < MIN_LINE_BYTES:
             raise SupervisionError(
-                f"max_line_bytes={self.max_line_bytes} is too small.",
-                f"It is at least {MIN_LINE_BYTES}.",
+                f"max_line_bytes={length!r} is no length of a line.",
+                f"It is a number of bytes, at least {MIN_LINE_BYTES}.",
             )
         for name in ("cancel_grace_s", "pipe_grace_s", "prompt_after_s"):
-            if not getattr(self, name) >= 0:
-                raise SupervisionError(f"{name}={getattr(self, name)} is negative.", "Use 0.")
-        lengths: tuple[int, ...] = self.keep_bytes
-        if len(lengths) != 2 or min(lengths) < 0:
+            seconds = getattr(self, name)
+            if not isinstance(seconds, int | float) or not seconds >= 0:  # NaN is neither
+                raise SupervisionError(
+                    f"{name}={seconds!r} is no duration.", "It is in seconds, 0 or more."
+                )
+        kept: Any = self.keep_bytes
+        if not (
+            isinstance(kept, tuple | list)
+            and len(kept) == 2
+            and all(isinstance(part, int) and part >= 0 for part in kept)
+        ):
             raise SupervisionError(
-                f"keep_bytes={self.keep_bytes} is no pair of lengths.",
+                f"keep_bytes={kept!r} is no pair of lengths.",
                 "The bytes to keep of the beginning, and of the end: (16384, 16384).",
             )
+
+    def _validate_kinds(self) -> None:
+        """What would else be noticed when the program runs, or has ended."""
+        ok: Any = self.ok
+        if not isinstance(ok, abc.Collection) or not all(isinstance(code, int) for code in ok):
+            raise SupervisionError(
+                f"ok={ok!r} is no collection of codes.",
+                "For example ok=[0, 1], or ok=[0, signal.SIGTERM] for the death by a signal.",
+            )
+        if not hasattr(self.logger, "isEnabledFor"):
+            raise SupervisionError(
+                f"logger={self.logger!r} is no logger.",
+                f"logging.getLogger({str(self.logger)!r}) is one.",
+            )
+        label: Any = self.label
+        if not isinstance(label, str | None):
+            raise SupervisionError(f"label={label!r} is no text.", "It is a str.")
 
     @property
     def has_stdout_pipe(self) -> bool:
