@@ -219,6 +219,7 @@ class Charge:
             answer = await self.service.peer.request_cancel()
         if not answer:
             # It is stuck: what it should do in order, it can't.
+            _log.warning("%s doesn't answer, and is killed", self.actor)
             control.say("kill", uid=self.uid)
         elif answer == "deferred":
             # Somebody below holds the terminal, or waits for it.
@@ -226,6 +227,8 @@ class Charge:
         else:
             control.say("end", uid=self.uid, grace_s=self._cancel_grace_s)
             await self.spawned.exited.wait()
+            if self.spawned.status == -signal.SIGKILL:
+                _log.warning("%s didn't end when it was told to, and was killed", self.actor)
 
     async def _explain(self) -> ActorDied:
         """For calls that wait for an answer when the channel breaks."""

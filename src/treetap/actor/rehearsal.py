@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 
+from treetap.actor import kernel
 from treetap.actor.control import close_all
 from treetap.actor.fork import freeze
 
@@ -120,9 +121,10 @@ class _Rehearsal:
         self.status: int | None = None
         self._said = b""
         self.descriptor, writer = os.pipe()
+        spawner_pid = os.getpid()
         self.pid = os.fork()
         if not self.pid:
-            self._rehearse(writer)
+            self._rehearse(writer, spawner_pid)
         os.close(writer)
         os.set_blocking(self.descriptor, False)
 
@@ -146,9 +148,10 @@ class _Rehearsal:
         names = ", ".join(self.names)
         return f"The process that imported {names} ended in the middle of it."
 
-    def _rehearse(self, writer: int) -> None:
+    def _rehearse(self, writer: int, spawner_pid: int) -> None:
         said = ""
         try:
+            kernel.die_with(spawner_pid)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)

@@ -75,7 +75,8 @@ class SpawnerProcess:
             is_idle: Nothing is left below it, so that it needn't be waited for.
         """
         self.alarm.close()
-        if is_idle:
+        if is_idle and sys.platform == "linux":
+            # It may be in the middle of an import. What it forked for that dies with it.
             self.process.kill()
         try:
             self.process.wait(_END_TIMEOUT_S)
