@@ -229,3 +229,16 @@ def test_only_probes_for_the_node_are_adopted(make_node):
     assert not standing._is_for(node, {"target": target, "is_enabled": False})
     assert not standing._is_for(node, {})
     assert not standing._is_for(node, 7)
+
+
+def test_who_waits_for_the_shipper_does_not_wait_out_its_delay(adopt, module, monkeypatch):
+    monkeypatch.setattr(adoption, "_SHIPPING_DELAY_S", 50)
+    node = adopt(f"{module}.py:1")
+    importlib.import_module(module)
+    assert node.state == "waking"
+    node.life.settle()
+    assert node.state == "awake"
+    node.life.settle()
+    assert node.sleep() == {"status": "sleeping"}
+    node = adopt("os.py:1")
+    assert node.sleep() == {"status": "sleeping"}

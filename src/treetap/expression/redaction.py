@@ -137,7 +137,9 @@ def _words(name: str) -> tuple[str, ...]:
     words: list[str] = []
     before = ""
     for char in name:
-        kind = _kind_of(char)
+        kind = _KIND_OF.get(char)
+        if kind is None:
+            kind = _kind_of(char)
         if kind == "small" and before == "capital":
             # The last of many capitals begins the next word: HTTPServer.
             capitals = words.pop()
@@ -158,6 +160,9 @@ def _kind_of(char: str) -> str:
     if char.isdecimal():
         return "digit"
     return "other" if char.isalnum() else ""
+
+
+_KIND_OF = {chr(number): _kind_of(chr(number)) for number in range(128)}
 
 
 def _ends_secret(words: tuple[str, ...]) -> bool:

@@ -11,13 +11,12 @@ from treetap.expression.reading import MISSING, Unsafe, find, owner_of, unsafe
 from treetap.expression.standard import (
     ATOM_IDS,
     DICT_IDS,
+    LEARNED,
     PLAIN_IDS,
     SEQUENCE_IDS,
     exact_kind,
     has_only_str_keys,
     kind_of,
-    namespace_of,
-    standard_class,
     type_name,
 )
 from treetap.interpreter import deque
@@ -216,7 +215,7 @@ def standard_iterator(value: Any, method: str, kind: str) -> Any:
 def require_known_zone(moment: Any) -> None:
     """Raise ``Unsafe`` if a datetime or time has a time zone whose offset is user code."""
     kind = "datetime" if kind_of(type(moment)) == "datetime" else "time"
-    zone = namespace_of(standard_class(moment, kind))["tzinfo"].__get__(moment)
+    zone = LEARNED[kind].tzinfo.__get__(moment)
     if zone is not None and exact_kind(type(zone)) not in {"timezone", "zone"}:
         raise unsafe(f"its time zone is a {type_name(type(zone))}")
 

@@ -96,9 +96,6 @@ _KINDS_BY_NAME: Final = {
     ("enum", "Enum"): "enum",
     ("re", "Pattern"): "pattern",
 }
-#: Modules whose types are learned. What they hold by a name may be another's later (a program that
-#: stops its clock for a test exchanges ``datetime.datetime``); the type that it was stays what it is.
-_LASTING = frozenset({"collections", "datetime", "enum", "re"})
 
 _ATOM_KINDS = frozenset(
     {"int", "bool", "float", "complex", "str", "bytes", "none", "constant"}
@@ -113,8 +110,11 @@ DICT_IDS: Final = set(map(id, (dict, OrderedDict, defaultdict)))
 SIZED_IDS: Final = SEQUENCE_IDS | DICT_IDS | set(map(id, (str, bytes, bytearray, range, *_VIEWS)))
 #: What Python's own code asks nothing of: whether it is true, what its number is.
 PLAIN_IDS: Final = ATOM_IDS | SEQUENCE_IDS | DICT_IDS
-#: Keeps what was learned alive, as the ids of dead types are given to others.
-_LEARNED: Final[list[type]] = []
+#: The types of modules that a program may not have loaded, once a value of the kind was met. What their
+#: module holds may be another later (a program that stops its clock for a test exchanges
+#: ``datetime.datetime``); these stay, and alive, as the ids of dead types are given to others.
+LEARNED: Final[dict[str, Any]] = {}
+_ALIVE: Final[list[type]] = []
 
 _BUILTIN_EXCEPTION_IDS = frozenset(
     id(value)
@@ -141,14 +141,14 @@ def exact_kind(cls: type) -> str | None:
     # `_datetime` has the real ones, whatever a program has put into `datetime` for a test.
     if loaded(module, name) is not cls and loaded(f"_{module}", name) is not cls:
         return None
-    if module in _LASTING:
-        _learn(cls, kind)
+    _learn(cls, kind)
     return kind
 
 
 def _learn(cls: type, kind: str) -> None:
     """Know this type by its id from now on. An answer from before is the same, only slower."""
-    _LEARNED.append(cls)
+    _ALIVE.append(cls)
+    LEARNED.setdefault(kind, cls)
     if kind in _ATOM_KINDS:
         ATOM_IDS.add(id(cls))
         PLAIN_IDS.add(id(cls))

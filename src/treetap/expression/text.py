@@ -21,6 +21,7 @@ from treetap.expression.safety import (
 )
 from treetap.expression.standard import (
     ATOM_IDS,
+    LEARNED,
     exact_kind,
     kind_of,
     loaded,
@@ -44,8 +45,12 @@ def is_enum_member(cls: type) -> bool:
     """Whether ``cls`` is an enum, also one that is an ``int`` or a ``str`` first."""
     if type(cls) is type:
         return False
-    enum = loaded("enum", "Enum")
-    return enum is not None and any(klass is enum for klass in mro_of(cls))
+    enum = LEARNED.get("enum")
+    if enum is None:
+        enum = loaded("enum", "Enum")
+        if enum is None or exact_kind(enum) != "enum":  # which learns it
+            return False
+    return any(klass is enum for klass in mro_of(cls))
 
 
 def text_of(value: Any, kind: str) -> str | None:
@@ -84,17 +89,16 @@ def _enum_text(member: Any) -> str | None:
 
 
 def _datetime_text(value: Any) -> str:
-    owner = standard_class(value, "datetime")
+    owner = LEARNED["datetime"]
     try:
         require_known_zone(value)
     except Unsafe:
-        of_date, of_time = namespace_of(standard_class(value, "date")), namespace_of(owner)
-        parts = [
-            *(of_date[name].__get__(value) for name in ("year", "month", "day")),
-            *(of_time[name].__get__(value) for name in ("hour", "minute", "second", "microsecond")),
-        ]
+        parts = [getattr(owner, name).__get__(value) for name in _DATETIME_PARTS]
         return f"{owner(*parts).isoformat()} (zone not captured)"
-    return str(owner.isoformat(value))
+    return owner.isoformat(value)  # type: ignore[no-any-return]
+
+
+_DATETIME_PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond")
 
 
 def _time_text(value: Any) -> str:
@@ -102,19 +106,19 @@ def _time_text(value: Any) -> str:
         require_known_zone(value)
     except Unsafe:
         return "(zone not captured)"
-    return str(standard_class(value, "time").isoformat(value))
+    return LEARNED["time"].isoformat(value)  # type: ignore[no-any-return]
 
 
 def _date_text(value: Any) -> str:
-    return str(standard_class(value, "date").isoformat(value))
+    return LEARNED["date"].isoformat(value)  # type: ignore[no-any-return]
 
 
 def _timedelta_text(value: Any) -> str:
-    return str(standard_class(value, "timedelta").__str__(value))
+    return LEARNED["timedelta"].__str__(value)  # type: ignore[no-any-return]
 
 
 def _timezone_text(value: Any) -> str:
-    return str(standard_class(value, "timezone").__str__(value))
+    return LEARNED["timezone"].__str__(value)  # type: ignore[no-any-return]
 
 
 def _decimal_text(value: Any) -> str | None:
