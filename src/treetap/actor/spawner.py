@@ -25,10 +25,11 @@ import time
 from treetap.actor import kernel
 from treetap.actor.control import close_all
 from treetap.actor.family import Family, Member
-from treetap.actor.fork import ACTOR_VARIABLE, CONTROL, Birth, Born, Forge
+from treetap.actor.fork import Birth, Born, Forge
 from treetap.actor.line import Line
 from treetap.actor.rehearsal import Preloading
 from treetap.actor.searching import Switchboard
+from treetap.actor.strays import Strays
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ class Spawner:
         self._is_root_warned = False
         self._root_was_at = b""
         self._is_ending = False
-        #: ``{pid: (when it is killed, of which actor it was)}``
-        self._doomed: dict[int, tuple[float, Member]] = {}
+        self._strays = Strays(ORPHAN_GRACE_S)
         self._wake_reader, self._wake_writer = os.pipe()
         self._root_descriptor = kernel.process_descriptor(line.member.pid)
 
@@ -121,7 +121,7 @@ class Spawner:
 
     def _timeout_ms(self) -> int | None:
         due = [m.kill_at_s for m in self._family.living() if m.kill_at_s is not None]
-        due += [when_s for when_s, _member in self._doomed.values()]
+        due += self._strays.deadlines()
         due += self._switchboard.deadlines()
         if self._root_end_s is not None:
             due.append(self._root_end_s)
@@ -132,7 +132,7 @@ class Spawner:
         return max(0, int((min(due) - time.monotonic()) * 1000) + 1)
 
     def _is_done(self) -> bool:
-        return self._is_ending and not self._family.living() and not self._doomed
+        return self._is_ending and not self._family.living() and not self._strays
 
     @staticmethod
     def _drain(descriptor: int) -> None:
@@ -234,9 +234,8 @@ class Spawner:
             member = self._family.end(pid, code)
             if member is not None:
                 self._note_end(member)
-            elif pid in self._doomed:
-                # What that had started in turn is our child now.
-                self._doom_programs_of(self._doomed.pop(pid)[1])
+            else:
+                self._strays.note_end(pid, self._other_children())
 
     def _line_of(self, pid: int) -> Line | None:
         return next((x for x in self._lines.values() if x.member.pid == pid), None)
@@ -252,7 +251,7 @@ class Spawner:
             {"op": "exited", "uid": member.uid, "status": member.status, "text": member.text},
         )
         if (member.status or 0) < 0:
-            self._doom_programs_of(member)
+            self._strays.end_those_of(member, self._other_children())
         for child in member.children.values():
             self._orphan(child)
         for each in self._family.bury(member):
@@ -293,29 +292,9 @@ class Spawner:
         for child in self._family.root.children.values():
             self._orphan(child)
 
-    def _doom_programs_of(self, member: Member) -> None:
-        """End the programs that an actor left, for it was killed and could not.
-
-        They are our children now. One that was sent into a session of its own was meant to stay.
-        """
-        known = {each.pid for each in self._family.living()} | self._preloading.pids()
-        for pid in kernel.child_pids():
-            if pid in known or pid in self._doomed or not self._is_of_this_session(pid):
-                continue
-            # A copy that never became another program has the actor's first environment, and
-            # all of its descriptors.
-            if kernel.environment_has(pid, f"{ACTOR_VARIABLE}={member.uid}") or kernel.has_socket(
-                pid, CONTROL, member.control_inode
-            ):
-                self._signal(pid, signal.SIGTERM)
-                self._doomed[pid] = time.monotonic() + ORPHAN_GRACE_S, member
-
-    @staticmethod
-    def _is_of_this_session(pid: int) -> bool:
-        try:
-            return os.getsid(pid) == os.getsid(0)
-        except OSError:
-            return False
+    def _other_children(self) -> set[int]:
+        """Children that are no strays."""
+        return {each.pid for each in self._family.living()} | self._preloading.pids()
 
     def _hear_alarm(self) -> None:
         try:
@@ -337,10 +316,7 @@ class Spawner:
             if each.kill_at_s is not None and each.kill_at_s <= now_s:
                 self._signal(each.pid, signal.SIGKILL)
                 each.kill_at_s = now_s + 1.0  # not in a loop, should the kernel be slow about it
-        for pid, (when_s, member) in list(self._doomed.items()):
-            if when_s <= now_s:
-                self._signal(pid, signal.SIGKILL)
-                self._doomed[pid] = now_s + 1.0, member
+        self._strays.keep_time(now_s)
         if self._root_end_s is not None and self._root_end_s <= now_s:
             self._force_root(now_s)
 
