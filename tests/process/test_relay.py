@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import subprocess
 import sys
@@ -218,6 +219,28 @@ async def test_a_log_that_always_raises_is_no_failure_of_the_program(capsys, mon
     monkeypatch.setattr(logging, "raiseExceptions", False)
     await relayed(shell("echo a; echo b >&2"), log)
     assert capsys.readouterr().err == ""
+
+
+@trio_test
+async def test_a_log_that_is_broken_in_every_way_hides_no_failure_of_the_program(monkeypatch):
+    class Unspeakable(Exception):
+        def __repr__(self) -> str:
+            raise RuntimeError("no words")
+
+    log = Records()
+
+    def fail(record):
+        raise Unspeakable
+
+    log.logger.addFilter(fail)
+    closed = io.StringIO()
+    closed.close()
+    for stream in (sys.stderr, closed):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            await relayed(shell("echo a; exit 7"), log)
+        assert caught.value.returncode == 7
+        assert "1 of its lines were not logged: Unspeakable" in caught.value.__notes__[-1]
 
 
 @trio_test

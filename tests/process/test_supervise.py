@@ -290,6 +290,17 @@ async def test_merged_streams_are_relayed_as_one_in_their_order():
 
 
 @trio_test
+async def test_what_went_elsewhere_is_not_in_the_error_as_if_it_were_empty(tmp_path):
+    with (
+        (tmp_path / "out").open("wb") as file,
+        pytest.raises(subprocess.CalledProcessError) as caught,
+    ):
+        await supervise_run_process(shell("echo 2 >&2; exit 1"), stdout=file, merge_stderr=True)
+    assert (tmp_path / "out").read_text() == "2\n"
+    assert (caught.value.stdout, caught.value.stderr) == (None, None)
+
+
+@trio_test
 async def test_a_wrong_argument_starts_nothing(tmp_path):
     trace = tmp_path / "started"
     with pytest.raises(treetap.SupervisionError):

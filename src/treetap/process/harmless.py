@@ -29,5 +29,13 @@ def make_all_harmless(texts: list[str]) -> list[str]:
     return [_HARMFUL.sub(_escaped, text) for text in texts]
 
 
+def safe_repr(error: Exception) -> str:
+    """``repr(error)``, harmless; of an error that has none, what kind it is."""
+    try:
+        return make_harmless(repr(error))
+    except Exception:  # noqa: BLE001 - somebody else's __repr__
+        return type(error).__name__
+
+
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from treetap.process.harmless import make_all_harmless
+from treetap.process.harmless import make_all_harmless, safe_repr
 
 if TYPE_CHECKING:
     from treetap.process.lines import Block
@@ -40,7 +40,7 @@ class LogSink:
 
     Attributes:
         refused: How many lines a handler or a filter raised for.
-        first_refusal: What it raised first.
+        first_refusal: What it raised first, as text.
     """
 
     def __init__(self, logger: Logger, level: int, tag: str, *, escape_control: bool) -> None:
@@ -49,7 +49,7 @@ class LogSink:
         self._tag = f"[{tag}] "
         self._escape_control = escape_control
         self.refused = 0
-        self.first_refusal: Exception | None = None
+        self.first_refusal = ""
 
     async def take(self, block: Block) -> None:
         """Log the pieces of a block, one record each; other tasks get their turn in between."""
@@ -74,7 +74,7 @@ class LogSink:
             return
         try:
             self._logger.warning(
-                "%s%d lines were not logged: %r", self._tag, self.refused, self.first_refusal
+                "%s%d lines were not logged: %s", self._tag, self.refused, self.first_refusal
             )
         except Exception:  # noqa: BLE001 - it is still broken; the first was reported
             return
@@ -102,14 +102,14 @@ class LogSink:
         Said once, where and when ``logging`` says such things itself (``Handler.handleError``).
         """
         self.refused += 1
-        if self.first_refusal is not None:
+        if self.refused > 1:
             return
-        self.first_refusal = error
+        self.first_refusal = safe_repr(error)
         if logging.raiseExceptions and sys.stderr is not None:
             try:
                 sys.stderr.write(f"--- Logging error, relaying {self._tag.strip()} ---\n")
                 traceback.print_exception(error, file=sys.stderr)
-            except OSError:
+            except Exception:  # noqa: BLE001 - it may be closed, or the program's own invention
                 return
 
 

@@ -17,6 +17,7 @@ from treetap.process import killing
 from treetap.process import level as levels
 from treetap.process.failure import bare_errors, failure
 from treetap.process.handing import ChannelSink, Line
+from treetap.process.harmless import safe_repr
 from treetap.process.lines import LineSplitter
 from treetap.process.orders import NOT_GIVEN, Command, Orders
 from treetap.process.reading import Reader, Sink, finish
@@ -99,7 +100,8 @@ class _Supervisor:
         self._remarks: list[str] = []
         self._out = self._intake(
             "out",
-            is_kept=orders.keep_stdout or (orders.merge_stderr and orders.check),
+            is_kept=orders.keep_stdout
+            or (orders.merge_stderr and orders.check and orders.has_stdout_pipe),
             is_relayed=orders.relay_stdout or (orders.merge_stderr and orders.relay_stderr),
         )
         self._err = self._intake("err", is_kept=orders.check, is_relayed=orders.relay_stderr)
@@ -177,7 +179,7 @@ class _Supervisor:
         try:
             self._orders.logger.warning("%s", text)
         except Exception as exc:  # noqa: BLE001 - a broken log is no reason to fail
-            self._remarks.append(f"{text} (The log refused this: {exc!r})")
+            self._remarks.append(f"{text} (The log refused this: {safe_repr(exc)})")
 
     def _check(self, process: trio.Process) -> None:
         orders, returncode = self._orders, process.returncode
@@ -187,7 +189,7 @@ class _Supervisor:
         for sink in self._log_sinks:
             if sink.refused:
                 self._remarks.append(
-                    f"{sink.refused} of its lines were not logged: {sink.first_refusal!r}"
+                    f"{sink.refused} of its lines were not logged: {sink.first_refusal}"
                 )
         raise failure(
             returncode,
