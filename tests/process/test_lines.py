@@ -140,6 +140,7 @@ def test_half_a_character_is_no_part_of_a_prompt():
     splitter = LineSplitter()
     splitter.feed("name? é".encode()[:-1])
     assert pieces(splitter.quiet()) == [("prompt", "name? ")]
+    assert not splitter.may_be_prompt  # nobody need wait for a quiet moment
     assert splitter.quiet() == []
     assert pieces(splitter.feed("é\n".encode()[1:])) == [("line", "é")]
 

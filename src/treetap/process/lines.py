@@ -61,7 +61,12 @@ class LineSplitter:
     @property
     def may_be_prompt(self) -> bool:
         """Whether there is something that a person may be waiting to see."""
-        return 0 < len(self._begun) <= MAX_PROMPT_BYTES and not self._is_rest
+        return not self._is_rest and 0 < self._whole_bytes <= MAX_PROMPT_BYTES
+
+    @property
+    def _whole_bytes(self) -> int:
+        """How much has begun, without half a character at the end."""
+        return len(self._begun) - _cut_off_bytes(self._begun)
 
     def feed(self, chunk: bytes) -> list[Block]:
         """Take in what was read; give the pieces that it completes."""
@@ -78,9 +83,9 @@ class LineSplitter:
 
     def quiet(self) -> list[Block]:
         """Nothing has come for a while: give what may be a prompt, but not half a character."""
-        whole = len(self._begun) - _cut_off_bytes(self._begun)
-        if not self.may_be_prompt or not whole:
+        if not self.may_be_prompt:
             return []
+        whole = self._whole_bytes
         text = self._begun[:whole].decode("utf-8", "replace")
         del self._begun[:whole]
         self._is_ended = not self._begun
