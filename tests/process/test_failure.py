@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import traceback
 
 import pytest
 
@@ -65,6 +66,20 @@ def test_a_group_of_one_is_raised_as_that_one():
         raise ExceptionGroup("outer", [ExceptionGroup("inner", [only])])
     assert caught.value is only
     assert caught.value.__cause__ is cause
+
+
+def test_that_one_keeps_its_context_and_is_shown_with_no_group():
+    with pytest.raises(ValueError, match="only") as caught, bare_errors():
+        try:
+            try:
+                raise KeyError("before")
+            except KeyError:
+                raise ValueError("only")
+        except ValueError as error:
+            raise ExceptionGroup("group", [error]) from None
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "KeyError: 'before'" in shown
+    assert "Exception Group Traceback" not in shown
 
 
 def test_a_group_of_several_stays_one_and_so_does_what_is_none():

@@ -34,6 +34,18 @@ async def test_the_last_line_is_read_before_the_failure_is_raised():
 
 
 @trio_test
+async def test_an_error_in_the_block_hides_no_failure_of_the_program():
+    with pytest.raises(RuntimeError, match="it is not up") as caught:
+        async with open_process_lines(shell("echo no port >&2; exit 3")) as lines:
+            async for _ in lines:
+                pass
+            raise RuntimeError("it is not up")
+    assert isinstance(caught.value.__context__, subprocess.CalledProcessError)
+    assert caught.value.__context__.stderr == b"no port\n"
+    assert not caught.value.__suppress_context__
+
+
+@trio_test
 async def test_leaving_the_block_ends_the_program():
     async with open_process_lines(
         python("import time\nwhile True: print('x'); time.sleep(.01)")

@@ -94,9 +94,12 @@ def bare_errors() -> Iterator[None]:
         only = _only_member(group)
         if only is None:
             raise
-        # The group is no context of its own member.
-        only.__suppress_context__ = True
-        raise only from only.__cause__
+        # Raised while the group is handled, it gets the group as its context, in place of its own.
+        context = only.__context__
+        try:
+            raise only
+        finally:
+            only.__context__ = context
 
 
 def _only_member(error: BaseException) -> BaseException | None:

@@ -62,7 +62,8 @@ async def open_process_lines(
                 print(line.stream, line.text)
 
     When the last line was read, leaving the block waits for the program and raises what
-    :func:`supervise_run_process` does. Left before that, the block ends the program.
+    :func:`supervise_run_process` does. Left before that, the block ends the program. What the block
+    raises itself has the program's failure, if there is one, as its context.
 
     Args:
         cmd: The program and its arguments.
@@ -80,14 +81,20 @@ async def open_process_lines(
         **arguments,
     )
     run = _Run()
-    with bare_errors():
-        async with trio.open_nursery() as nursery:
-            process = await nursery.start(run, supervise)
-            with receive:
-                lines = ProcessLines(process, receive)
-                yield lines
-            if not lines.is_at_end:
-                nursery.cancel_scope.cancel()
+    try:
+        with bare_errors():
+            async with trio.open_nursery() as nursery:
+                process = await nursery.start(run, supervise)
+                with receive:
+                    lines = ProcessLines(process, receive)
+                    yield lines
+                if not lines.is_at_end:
+                    nursery.cancel_scope.cancel()
+    except Exception as exc:
+        # "It is not up", says the block; why it isn't, says the program.
+        if exc.__context__ is None:
+            exc.__context__ = run.failure
+        raise
     if run.failure is not None:
         raise run.failure
 
