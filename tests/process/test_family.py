@@ -9,7 +9,15 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.process.programs import is_alive
-from treetap.process.family import Entry, descendants, entry_of, parse_ps, processes, send
+from treetap.process.family import (
+    Entry,
+    _processes_of_ps,
+    descendants,
+    entry_of,
+    parse_ps,
+    processes,
+    send,
+)
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -45,6 +53,11 @@ def test_all_live_processes_are_found_with_their_parents():
 def test_what_ps_prints_is_understood_without_zombies():
     text = "    1     0     1 Ss\n   20     1    20 S+\n   21    20    20 Z\n"
     assert parse_ps(text) == {1: Entry(1, 0, 1, 0), 20: Entry(20, 1, 20, 0)}
+
+
+def test_without_ps_nobody_is_found(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert _processes_of_ps() == {}
 
 
 @on_linux

@@ -54,9 +54,11 @@ def entry_of(pid: int) -> Entry | None:
 
 
 def _processes_of_ps() -> dict[int, Entry]:
-    done = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="], capture_output=True, text=True, check=False
-    )
+    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return {}  # the program itself is ended all the same
     return parse_ps(done.stdout)
 
 
