@@ -61,6 +61,29 @@ async def test_a_group_is_left_alone_once_nobody_is_in_it():
 
 @on_linux
 @trio_test
+async def test_who_is_in_the_group_is_told_once_though_the_program_dies_of_it_at_once(monkeypatch):
+    process, child = await parent_and_child(start_new_session=True)
+    killpg, sent = os.killpg, []
+
+    def killpg_to_the_end(pid: int, number: int) -> None:
+        killpg(pid, number)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+    monkeypatch.setattr(os, "killpg", killpg_to_the_end)
+    quarry = Quarry(
+        process,
+        leads_group=True,
+        with_descendants=True,
+        send=lambda entry, number: sent.append(entry.pid),
+    )
+    quarry.signal(signal.SIGTERM)
+    assert process.returncode == -signal.SIGTERM
+    await until(lambda: not is_alive(child))
+    assert sent == []
+
+
+@on_linux
+@trio_test
 async def test_a_process_of_somebody_else_is_not_waited_for():
     process, child = await parent_and_child()
 

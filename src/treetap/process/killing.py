@@ -81,10 +81,12 @@ class Quarry:
         """Send a signal to all of it."""
         others = self.others()
         pid = self._process.pid
-        if self._process.returncode is None:
+        is_running = self._process.returncode is None
+        by_group = is_running and self._leads_group
+        if is_running:
             try:
                 # All of the group in one step: nobody forks in between.
-                if self._leads_group:
+                if by_group:
                     os.killpg(pid, number)
                 else:
                     self._process.send_signal(number)
@@ -93,8 +95,8 @@ class Quarry:
             except PermissionError:
                 self.refused.add(pid)
         for entry in others:
-            if self._leads_group and entry.group == pid and self._process.returncode is None:
-                continue
+            if by_group and entry.group == pid:
+                continue  # it has it already; a second SIGTERM may mean something else to it
             try:
                 self._send(entry, number)
             except PermissionError:
