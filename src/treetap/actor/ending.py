@@ -20,6 +20,7 @@ import faulthandler
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
@@ -100,6 +101,7 @@ class Ending:
             cancel()
 
 
+@contextmanager
 def on_sigterm(act: Callable[[], None]) -> Iterator[None]:
     """For an actor: call ``act`` in the trio loop on SIGTERM; the second SIGTERM is the default's."""
     token = trio.lowlevel.current_trio_token()
@@ -112,4 +114,8 @@ def on_sigterm(act: Callable[[], None]) -> Iterator[None]:
             pass  # it is ending already
 
     signal.signal(signal.SIGTERM, handle)
-    yield
+    try:
+        yield
+    finally:
+        # Or a signal that comes as trio ends finds its wakeup socket half closed, and says so.
+        signal.set_wakeup_fd(-1)

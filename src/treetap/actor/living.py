@@ -62,7 +62,7 @@ async def _live(fields: dict[str, Any], channel: socket.socket, control: socket.
             why_ending=why_ending,
         )
         runtime.enter(here)
-        for _ in on_sigterm(end_by_signal):
+        with on_sigterm(end_by_signal):
             trio.lowlevel.spawn_system_task(_serve_control, here)
             peer = here.open_peer(channel, remote=parent)
             here.control.say("up")
