@@ -82,9 +82,9 @@ async def test_all_arguments_of_the_supervisor_are_taken():
 
 @trio_test
 async def test_cancelled_from_outside_it_ends_its_program():
-    with trio.move_on_after(0.2) as scope:
-        async with open_process_lines(["sleep", "60"]) as lines:
+    with trio.CancelScope() as scope:
+        async with open_process_lines(shell("echo up; exec sleep 60")) as lines:
             async for _ in lines:
-                pass
+                scope.cancel()
     assert scope.cancelled_caught
     assert lines.process.returncode == -signal.SIGTERM

@@ -6,8 +6,9 @@ import os
 import time
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
-from trio.testing import trio_test
+from trio.testing import MockClock, trio_test, wait_all_tasks_blocked
 
 from tests.process.programs import until
 from treetap.process.lines import Block, LineSplitter
@@ -48,6 +49,26 @@ class Pipe:
         return self.sink.pieces
 
 
+@pytest.fixture
+def clock() -> MockClock:
+    """The test's time, which stands still but for ``jump()``."""
+    return MockClock()
+
+
+class Stalled(trio.abc.Instrument):
+    """A loop that stands still after it has looked at the pipes, and before it looks at the clock."""
+
+    def __init__(self, clock: MockClock, end: int, arriving: bytes) -> None:
+        self._clock = clock
+        self._end = end
+        self._arriving = arriving
+
+    def after_io_wait(self, timeout: float) -> None:
+        os.write(self._end, self._arriving)
+        self._clock.jump(1)
+        trio.lowlevel.remove_instrument(self)
+
+
 @asynccontextmanager
 async def reading(prompt_after_s: float = 60):
     pipe = Pipe(prompt_after_s)
@@ -81,14 +102,13 @@ async def test_a_quiet_moment_shows_a_prompt():
 
 
 @trio_test
-async def test_a_process_without_a_processor_takes_no_piece_of_a_line_for_a_prompt():
+async def test_a_process_without_a_processor_takes_no_piece_of_a_line_for_a_prompt(clock):
     async with reading(0.05) as pipe:
         os.write(pipe.end, b"half a ")
-        await until(lambda: pipe.kept.total_bytes)
-        # The loop stands still, past the deadline; the rest comes meanwhile.
-        os.write(pipe.end, b"line\n")
-        time.sleep(0.1)
-        await until(lambda: pipe.pieces)
+        await wait_all_tasks_blocked()
+        assert pipe.kept.total_bytes == len(b"half a ")
+        trio.lowlevel.add_instrument(Stalled(clock, pipe.end, b"line\n"))
+        await wait_all_tasks_blocked()
     assert pipe.pieces == [("line", "half a line")]
 
 
