@@ -33,7 +33,7 @@ async def build(command: list[str]) -> None:
                     label="build",
                     relay_stdout=True,
                     merge_stderr=True,  # one stream, so that warnings stand where they belong
-                    start_new_session=True,  # all that it starts ends with it
+                    start_new_session=True,  # cancelled, it ends with all that it has started
                 )
             )
 
