@@ -35,6 +35,8 @@ endif
 
 venv := .venv-$(version)
 ddtrace_venv := .venv-ddtrace-$(version)
+# treetap with all that it can do. A name, because a comma would end an argument of `call`.
+package := .[daemon,trio]
 # What the environment was made from; a change to either makes it anew.
 sources := pyproject.toml Makefile
 
@@ -54,7 +56,7 @@ help:
 
 $(venv)/.made-for-use: $(sources)
 	$(call make_venv,$(venv))
-	$(call install,$(venv),-e '.[daemon,trio]')
+	$(call install,$(venv),-e '$(package)')
 	@touch "$@"
 
 $(venv)/.made-for-work: $(venv)/.made-for-use
