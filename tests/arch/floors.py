@@ -42,8 +42,9 @@ PLAN = {
 }
 
 #: Packages of one floor are strangers, but for these: ``startup`` is the part of ``node`` that has
-#: to lie in a directory of its own, for the interpreter to find it.
-ACQUAINTED = {("startup", "node")}
+#: to lie in a directory of its own, for the interpreter to find it; and it sets the hooks of
+#: ``treetap run --on-crash`` in each process, before the program's first line.
+ACQUAINTED = {("startup", "node"), ("startup", "debug")}
 
 
 def complaint(importer: str, imported: str) -> str:

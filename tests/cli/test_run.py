@@ -145,6 +145,7 @@ def test_a_tree_in_a_tree_is_a_tree_of_its_own(home):
         ["--", "prog", "-x"],
         ["prog", "--name", "its own"],
         ["--name", "n", "--awake", "--", "prog"],
+        ["--on-crash", "--name", "n", "prog", "--on-crash"],
         ["--name=n", "--probe=a.py:1 x", "prog", "--", "y"],
         ["--probe", "a.py:1", "x", "--probe", "b.py:2 y z", "--", "prog", "--awake"],
         ["--relay", "--", "prog", "--relay"],
@@ -175,8 +176,9 @@ def _recording(read):
         awake: Annotated[bool, typer.Option("--awake")] = False,
         probe: list[str] | None = None,
         relay: Annotated[bool, typer.Option("--relay")] = False,
+        on_crash: Annotated[bool, typer.Option("--on-crash")] = False,
     ) -> None:
-        read.append(run.Asked(command, name, awake, tuple(probe or ()), relay))
+        read.append(run.Asked(command, name, awake, tuple(probe or ()), relay, on_crash))
 
     record.__annotations__ = {
         "command": list[str],
@@ -184,6 +186,7 @@ def _recording(read):
         "awake": Annotated[bool, typer.Option("--awake")],
         "probe": list[str] | None,
         "relay": Annotated[bool, typer.Option("--relay")],
+        "on_crash": Annotated[bool, typer.Option("--on-crash")],
     }
     return record
 

@@ -33,6 +33,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 class Shell:
     """A terminal, its leader, and the one program that the leader runs.
 
+    ``text`` is what the program has written and no ``expect`` has used up; ``log`` is all of it.
+
     Args:
         command: The program.
         environment: Of the leader, and so of the program.
@@ -54,6 +56,7 @@ class Shell:
         )  # fmt: skip
         theirs.close()
         self.text = ""
+        self.log = ""
         self.pid = int(self._hear("started")[0])
 
     def expect(self, pattern: str, timeout_s: float = TIMEOUT_S) -> re.Match[str]:
@@ -150,7 +153,9 @@ class Shell:
             received = os.read(self._master, 65536)
         except OSError:
             return False
-        self.text += received.decode("utf-8", "replace").replace("\r\n", "\n")
+        text = received.decode("utf-8", "replace").replace("\r\n", "\n")
+        self.text += text
+        self.log += text
         return True
 
     def _drain_until_said(self, word: str) -> None:
@@ -215,3 +220,9 @@ class Shells:
     def close(self) -> None:
         for shell in self._made:
             shell.close()
+        # What has left its session.
+        mark = os.fsencode(f"TREETAP_HOME={self.home}")
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                if mark in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+                    os.kill(int(name), signal.SIGKILL)

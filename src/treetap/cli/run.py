@@ -32,6 +32,7 @@ class Asked(NamedTuple):
     awake: bool = False
     probes: tuple[str, ...] = ()
     relay: bool = False
+    on_crash: bool = False
 
 
 def read(arguments: list[str]) -> Asked | None:
@@ -42,7 +43,7 @@ def read(arguments: list[str]) -> Asked | None:
         option, equals, value = words.pop(0).partition("=")
         if option == "--" and not equals:
             break
-        if option in ("--awake", "--relay") and not equals:
+        if option in ("--awake", "--relay", "--on-crash") and not equals:
             flags.add(option)
             continue
         if option not in ("--name", "--probe") or not (equals or words):
@@ -54,7 +55,8 @@ def read(arguments: list[str]) -> Asked | None:
             probes.append(value)
     if not words:
         return None
-    return Asked(words, name, "--awake" in flags, tuple(probes), "--relay" in flags)
+    is_awake, is_relayed = "--awake" in flags, "--relay" in flags
+    return Asked(words, name, is_awake, tuple(probes), is_relayed, "--on-crash" in flags)
 
 
 def gather_probes(arguments: list[str]) -> list[str]:
@@ -93,6 +95,10 @@ def launch(asked: Asked) -> int:
     settings = session.settings()
     probes = [spec.split_probe(text) for text in asked.probes]
     environment = tree_environment(settings, asked.name)
+    if asked.on_crash:
+        environment["TREETAP_ON_CRASH"] = "1"
+    else:
+        environment.pop("TREETAP_ON_CRASH", None)
     if asked.awake or probes:
         code = in_a_child(lambda: register(settings, environment["TREETAP_TREE"], probes))
         if code != exitcode.OK:

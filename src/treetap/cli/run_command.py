@@ -54,12 +54,16 @@ def run(
             "--relay", help="Supervise the program without a terminal; its lines on standard error."
         ),
     ] = False,
+    on_crash: Annotated[
+        bool, typer.Option("--on-crash", help="A prompt where an exception ends a process.")
+    ] = False,
 ) -> None:
     """Run a program as a tapped tree, asleep.
 
     Every Python process of it, at any depth, becomes a node that 'treetap ps' shows and 'treetap
     probe add' wakes. Nothing of the program changes: its pid, terminal, signals and exit code are
-    its own. Not found is 127, not executable 126. With --relay it has no terminal: its lines come
+    its own. Not found is 127, not executable 126. breakpoint() in any of them opens a prompt on the
+    terminal, one at a time. With --relay it has no terminal: its lines come
     with their time and stream, and it ends with this command, by SIGTERM, then SIGKILL.
     """
-    raise typer.Exit(launch(Asked(command, name, awake, tuple(probe or ()), relay)))
+    raise typer.Exit(launch(Asked(command, name, awake, tuple(probe or ()), relay, on_crash)))

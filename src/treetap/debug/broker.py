@@ -139,6 +139,7 @@ class Broker:
             self._grant(party)
         elif kind == message.STAY:
             self._custody.stay()
+            party.send(message.RELEASED)
 
     def _leave(self, party: Party) -> None:
         self._parties.discard(party)

@@ -192,6 +192,7 @@ class Claim:
             # The leader of a session can't leave its group.
             self.is_apart = False
             self._send(message.STAY)
+            self._wait_for(message.RELEASED)
         self._record.hold()
         self.modes = terminal.modes(self.fd) or []
 
@@ -217,7 +218,7 @@ class Claim:
             return  # another one is there already, and has granted the terminal
         if self._record.read() is not None:
             custody = Custody(self.fd, self._group, self._record)
-            custody.former = Former(self._former_group, self.modes)
+            custody.former = Former(self._former_group, self.modes, self._group)
             custody.give_back(os.getpid())
 
     def _send(self, kind: str, **content: Any) -> None:

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
 
 class Former(NamedTuple):
-    """How the terminal was before the first holder."""
+    """How the terminal was before the first holder.
+
+    Attributes:
+        group: In the foreground.
+        modes: Of the terminal.
+        by: The group that has the foreground since.
+    """
 
     group: int
     modes: Modes
+    by: int
 
 
 class Record:
@@ -36,7 +43,7 @@ class Record:
 
     def write(self, former: Former) -> None:
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps([former.group, terminal.to_plain(former.modes)]))
+        draft.write_text(json.dumps([former.group, terminal.to_plain(former.modes), former.by]))
         draft.chmod(0o600)
         # Not replaced: the holder's lock is on this very file.
         self._path.touch(0o600)
@@ -45,8 +52,8 @@ class Record:
 
     def read(self) -> Former | None:
         try:
-            group, plain = json.loads(self._path.read_text())
-            return Former(int(group), terminal.from_plain(plain))
+            group, plain, by = json.loads(self._path.read_text())
+            return Former(int(group), terminal.from_plain(plain), int(by))
         except (OSError, ValueError, TypeError, IndexError):
             return None
 
@@ -111,7 +118,7 @@ class Custody:
                 group = os.getpgid(pid)
             elif group not in kinship.job_groups(pid, root):
                 return None
-            self.former = Former(group, modes)
+            self.former = Former(group, modes, self._group)
             self._record.write(self.former)
         terminal.set_foreground(self._fd, self._group)
         terminal.set_modes(self._fd, self.former.modes)
@@ -130,7 +137,7 @@ class Custody:
         terminal.set_modes(self._fd, former.modes)
         self._record.clear()
         now = terminal.foreground(self._fd)
-        if now != self._group and _is_alive(now):
+        if now != former.by and _is_alive(now):
             return  # somebody has taken it meanwhile, as a shell does when its job has ended
         heirs = [former.group]
         with contextlib.suppress(OSError):
@@ -138,7 +145,7 @@ class Custody:
         with contextlib.suppress(OSError):
             heirs.append(os.getpgid(os.getsid(0)))
         for heir in heirs:
-            if heir != self._group and terminal.set_foreground(self._fd, heir):
+            if heir != former.by and terminal.set_foreground(self._fd, heir):
                 break
 
 

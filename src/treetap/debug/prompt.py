@@ -89,7 +89,7 @@ class Prompt(pdb.Pdb):
         """Look at where ``exc`` was raised; returns when the user is done."""
         self.reset()
         trace = sys.gettrace()
-        self._title = f"post-mortem of {type(exc).__name__}"
+        self._title = f"post-mortem of {_told(exc)}"
         # pdb can show what an exception came from since 3.13.
         dead = exc if sys.version_info >= (3, 13) else exc.__traceback__
         try:
@@ -256,6 +256,11 @@ def make_prompt(session: Session, say: Say, *, is_nested: bool = False) -> Promp
         return Prompt(session, say, is_nested=is_nested)
     made: type[Prompt] = type("Prompt", (Prompt, pdbp.Pdb), {})
     return made(session, say, is_nested=is_nested)
+
+
+def _told(exc: BaseException) -> str:
+    """An exception as the last line of its traceback has it, on one line."""
+    return " ".join("".join(traceback.format_exception_only(exc)).split())[:200]
 
 
 def _is_machinery(frame: FrameType) -> bool:

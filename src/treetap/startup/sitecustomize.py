@@ -33,6 +33,10 @@ def _tap():  # noqa: ANN202 - any Python may read this file, even one without an
     from treetap.node.birth import begin
 
     begin()
+    if os.environ.get("TREETAP_ON_CRASH"):
+        from treetap.debug.crash_hooks import install
+
+        install()
 
 
 def _step_aside():  # noqa: ANN202 - as above
