@@ -321,6 +321,25 @@ def test_an_impatient_ctrl_c_hangs_nowhere_though_a_grandchild_holds_the_pipe():
             os.kill(pid, signal.SIGKILL)
 
 
+@on_linux
+@pytest.mark.parametrize("options", ["", "kill_tree=True", "start_new_session=True"])
+def test_a_program_ends_though_no_file_can_be_opened(options):
+    program = (
+        "import os, resource, trio\n"
+        "from functools import partial\n"
+        "from treetap.process import supervise_run_process as run\n"
+        "async def main():\n"
+        "    async with trio.open_nursery() as nursery:\n"
+        f"        process = await nursery.start(partial(run, ['sleep', '60'], {options}))\n"
+        "        resource.setrlimit(resource.RLIMIT_NOFILE, (1, 1))\n"
+        "        nursery.cancel_scope.cancel()\n"
+        "    print(process.returncode)\n"
+        "trio.run(main)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=40)
+    assert done.stdout == b"-15\n", done.stderr
+
+
 @trio_test
 async def test_deliver_cancel_is_not_called_for_one_that_has_ended():
     log = Records()

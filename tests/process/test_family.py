@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -77,6 +78,22 @@ def test_a_signal_reaches_the_process_that_was_meant_and_no_other():
         send(entry, signal.SIGKILL)
         assert child.wait(10) == -signal.SIGKILL
     send(entry, signal.SIGKILL)  # it has gone: nothing to do
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EMFILE])
+def test_where_no_handle_is_to_be_had_the_pid_has_to_do(monkeypatch, number):
+    def refuse(pid: int) -> int:
+        raise OSError(number, "a sandbox")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        try:
+            entry = entry_of(child.pid) or Entry(child.pid, os.getpid(), 0, 1)
+            send(entry, signal.SIGTERM)
+            assert child.wait(10) == -signal.SIGTERM
+        finally:
+            child.kill()
+    send(entry, signal.SIGTERM)  # it has gone: nothing to do
 
 
 def test_without_a_start_time_the_pid_has_to_do():

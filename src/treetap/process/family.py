@@ -31,11 +31,15 @@ class Entry(NamedTuple):
 
 
 def processes() -> dict[int, Entry]:
-    """All live processes by their pid; zombies aren't alive."""
+    """All live processes by their pid; zombies aren't alive. None, if they can't be looked at."""
     if not Path("/proc/self/stat").exists():
         return _processes_of_ps()
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208 - a Path each would double the time
+    except OSError:
+        return {}  # too many open files: the program itself is ended all the same
     found = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - a Path each would double the time
+    for name in names:
         if name.isdigit() and (entry := entry_of(int(name))) is not None:
             found[entry.pid] = entry
     return found
@@ -57,8 +61,8 @@ def _processes_of_ps() -> dict[int, Entry]:
     command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return {}  # the program itself is ended all the same
+    except OSError:
+        return {}  # there is none
     return parse_ps(done.stdout)
 
 
@@ -95,16 +99,34 @@ def send(entry: Entry, number: int) -> None:
         PermissionError: It belongs to somebody else.
     """
     try:
-        if entry.start and hasattr(os, "pidfd_open"):
-            handle = os.pidfd_open(entry.pid)
-            try:
-                # Held by the handle, it can't become another one after this look.
-                now = entry_of(entry.pid)
-                if now is not None and now.start == entry.start:
-                    signal.pidfd_send_signal(handle, number)
-            finally:
-                os.close(handle)
-        else:
-            os.kill(entry.pid, number)
+        handle = _handle_of(entry)
+        if handle is None:
+            now = entry_of(entry.pid)
+            if not entry.start or now is None or now.start == entry.start:
+                os.kill(entry.pid, number)
+            return
+        try:
+            # Held by the handle, it can't become another one after this look.
+            now = entry_of(entry.pid)
+            if now is not None and now.start == entry.start:
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
     except ProcessLookupError:
         return  # it has gone
+
+
+def _handle_of(entry: Entry) -> int | None:
+    """A descriptor of the process with this pid; ``None`` where that isn't to be had.
+
+    Raises:
+        ProcessLookupError: There is none.
+    """
+    if not entry.start or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(entry.pid)
+    except ProcessLookupError:
+        raise
+    except OSError:
+        return None  # an old kernel, a sandbox that forbids it, or too many open files
