@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import Any
@@ -81,6 +82,10 @@ async def leave() -> None:
     raise SystemExit(3)
 
 
+async def let_asyncio_through() -> None:
+    raise asyncio.CancelledError("of another loop")
+
+
 async def answer(value):
     return value
 
@@ -160,6 +165,15 @@ async def test_an_exit_ends_the_call_and_not_the_actor():
         with pytest.raises(RemoteError) as caught:
             await portal.run(leave)
         assert (caught.value.type_name, caught.value.text) == ("SystemExit", "3")
+        assert await portal.run(add, 1) == 11
+
+
+@trio_test
+async def test_what_is_no_exception_but_of_another_loop_ends_the_call_alone():
+    async with open_portal() as portal:
+        with pytest.raises(RemoteError, match="of another loop") as caught:
+            await portal.run(let_asyncio_through)
+        assert caught.value.type_name == "asyncio.exceptions.CancelledError"
         assert await portal.run(add, 1) == 11
 
 

@@ -145,7 +145,8 @@ def _is_only(exc: BaseException, known: BaseException) -> bool:
 def _ended_from_outside(peer: Peer, exc: BaseException) -> tuple[int, bytes, BaseException | None]:
     """What is said of it, and what goes on: a cancellation of all that runs here, a ctrl-c.
 
-    ``SystemExit`` ends the call, not the actor: another process's function isn't its program.
+    Anything else that is no `Exception` ends the call, not the actor: an exit of another process's
+    function isn't its program's, a ``CancelledError`` of asyncio isn't trio's.
     """
     onward: BaseException | None
     rest: BaseException | None
@@ -154,7 +155,7 @@ def _ended_from_outside(peer: Peer, exc: BaseException) -> tuple[int, bytes, Bas
         if onward is not None and onward.split(trio.Cancelled)[1] is not None:
             rest = exc
     else:
-        onward = None if isinstance(exc, SystemExit) else exc
+        onward = exc if isinstance(exc, trio.Cancelled | KeyboardInterrupt) else None
         rest = None if isinstance(exc, trio.Cancelled) else exc
     if rest is None:
         return CANCELLED, _encode(Cancelled(peer.why_ending(), False)), onward
