@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import trio
 
 from treetap.actor.context import Context
 from treetap.actor.message import ASYNC, CONTEXT, SYNC
@@ -112,6 +113,19 @@ async def linked(context: Context[int, int, None], to: int) -> None: ...
 def wrapped() -> None: ...
 
 
+def in_a_thread(function):
+    @functools.wraps(function)
+    async def call(*args):
+        return await trio.to_thread.run_sync(function, *args)
+
+    return call
+
+
+@in_a_thread
+def slow() -> int:
+    return 1
+
+
 def test_a_function_is_called_in_its_own_manner_only():
     with pytest.raises(ActorError, match="is not async") as caught:
         target_of(plain, ASYNC)
@@ -122,8 +136,9 @@ def test_a_function_is_called_in_its_own_manner_only():
         target_of(plain, CONTEXT)
     with pytest.raises(ActorError, match="is an async generator"):
         target_of(numbers, ASYNC)
-    with pytest.raises(ActorError, match="isn't a function"):
-        target_of("top", ASYNC)  # type: ignore[arg-type]
+    for thing in ("top", ["top"]):
+        with pytest.raises(ActorError, match="isn't a function"):
+            target_of(thing, ASYNC)  # type: ignore[arg-type]
     with pytest.raises(ActorError, match="takes a context") as caught:
         target_of(linked, ASYNC)
     assert "open_context()" in caught.value.hint
@@ -131,6 +146,13 @@ def test_a_function_is_called_in_its_own_manner_only():
 
 def test_a_wrapper_that_says_what_it_wraps_counts_as_that():
     assert is_async(wrapped)
+
+
+def test_an_async_wrapper_of_a_function_that_is_not_is_async():
+    assert is_async(slow)
+    assert target_of(slow, ASYNC).reference.qualname == "slow"
+    with pytest.raises(ActorError, match="is async"):
+        target_of(slow, SYNC)
 
 
 def run_program(tmp_path: Path, *command: str) -> list[str]:

@@ -270,20 +270,24 @@ def contract_of(function: Callable[..., Any], manner: int) -> Contract:
     return Contract(function, manner)
 
 
-@lru_cache(maxsize=4096)
-def target_of(function: Callable[..., Any], manner: int) -> Target:
+def target_of(function: Any, manner: int) -> Target:
     """``function`` as something to be called, in one of the manners of ``message``.
 
     Raises:
         ActorError: It can't be found by another process, or not be called in this manner.
-        PayloadError: An annotation names what can't cross.
     """
-    if not callable(function):
+    # No function is without a hash, which the table of those that are known needs.
+    if not callable(function) or type(function).__hash__ is None:
         raise ActorError(
             f"{function!r} isn't a function.",
             "Give a function and its arguments: run(add, 1, 2), and not run(add(1, 2)).",
             slug="actor-function",
         )
+    return _target_of(function, manner)
+
+
+@lru_cache(maxsize=4096)
+def _target_of(function: Callable[..., Any], manner: int) -> Target:
     reference = reference_to(function)
     ways_out = {
         ASYNC: "run() calls async functions; run_sync() calls others, in a thread over there",
@@ -337,8 +341,9 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def shown(annotation: Any) -> str:
     """An annotation as one would write it."""
+    if annotation is None or annotation is type(None):
+        return "None"
     if isinstance(annotation, type) and not typing.get_args(annotation):
-        plain = annotation.__module__ in ("builtins", "typing", "__main__")
-        name = annotation.__qualname__
-        return name if plain else f"{annotation.__module__}.{name}"
-    return "None" if annotation is None else str(annotation).removeprefix("typing.")
+        module, name = outward(annotation.__module__), annotation.__qualname__
+        return name if module in ("builtins", "typing", "__main__") else f"{module}.{name}"
+    return str(annotation).removeprefix("typing.")

@@ -176,8 +176,13 @@ def _walk(found: Any, qualname: str) -> Any:
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling ``function`` gives something to be awaited, as far as can be known."""
-    return inspect.iscoroutinefunction(inspect.unwrap(function))
+    """Whether calling ``function`` gives something to be awaited, as far as can be known.
+
+    Of a wrapper either may say so: itself, or what it wraps, to which it passes the call on.
+    """
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        inspect.unwrap(function)
+    )
 
 
 def outward_name(thing: type) -> Reference:
