@@ -96,12 +96,21 @@ async def _called_off(peer: Peer, number: int, pending: Pending) -> bool:
     return pending.error is None or pending.is_wanted or was_cancelled
 
 
-def cancelled_error(name: str, actor: object, by: str) -> RemoteCancelled:
-    """The error for a task over there that was cancelled."""
-    error = RemoteCancelled(
-        f"{name} in {actor} was cancelled: {by}.",
-        "It was not cancelled by its caller, so that the caller has no result and no error of it.",
+def cancelled_error(name: str, actor: object, by: str, *, is_wanted: bool) -> RemoteCancelled:
+    """The error for a task over there that was cancelled.
+
+    Args:
+        name: Of the function.
+        actor: Where it ran.
+        by: By whom, or why.
+        is_wanted: It follows from what the caller did, who asks for a result all the same.
+    """
+    hint = (
+        "It was not cancelled by its caller, so that the caller has no result and no error of it."
     )
+    if is_wanted:
+        hint = "So it has no result. Ask for that before you cancel it, or close its stream."
+    error = RemoteCancelled(f"{name} in {actor} was cancelled: {by}.", hint)
     error.uid = getattr(actor, "uid", "")
     return error
 

@@ -354,9 +354,9 @@ class Peer:
 
     def _on_cancelled(self, number: int, body: bytes) -> None:
         cancelled = _decode_cancelled(body)
-        call = self._ended(number)
-        error = cancelled_error(call.name, self.remote, cancelled.by)
-        call.fail(error, is_wanted=cancelled.is_wanted)
+        call, is_wanted = self._ended(number), cancelled.is_wanted
+        error = cancelled_error(call.name, self.remote, cancelled.by, is_wanted=is_wanted)
+        call.fail(error, is_wanted=is_wanted)
 
     def _stream_action(self, kind: int) -> Callable[[int, bytes], None]:
         outgoing, incoming = self._outgoing, self._incoming
