@@ -263,7 +263,7 @@ async def test_deliver_cancel_is_called_instead_and_what_it_raises_leaves_no_chi
         raise RuntimeError("no")
 
     with pytest.raises(ExceptionGroup):
-        await cancelled_when_up(["sh", "-c", "echo up; sleep 60"], Records(), deliver_cancel=fail)
+        await cancelled_when_up(shell("echo up; exec sleep 60"), Records(), deliver_cancel=fail)
     assert seen[-1].returncode == -signal.SIGKILL
 
 
