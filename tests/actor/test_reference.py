@@ -213,6 +213,12 @@ def test_functions_and_exceptions_of_the_program_itself_are_found(tmp_path):
     assert run_program(tmp_path, "program.py") == EXPECTED
 
 
+def test_a_program_that_uses_multiprocessing_is_run_once_too(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text("import multiprocessing\n" + textwrap.dedent(PROGRAM))
+    assert run_program(tmp_path, "program.py") == EXPECTED
+
+
 def test_a_program_that_is_run_as_a_module_is_found_by_its_name(tmp_path):
     package = tmp_path / "shop"
     package.mkdir()

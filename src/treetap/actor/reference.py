@@ -65,7 +65,8 @@ def _unreachable(function: Callable[..., Any], reference: Reference) -> str:
         return "it is defined inside another function"
     if outward(module) == "__main__" and not main_place():
         return (
-            "it is defined in a program that has no file (python -c, standard input, or a prompt)"
+            "it is defined in a program that has no file of its own (python -c, standard input, "
+            "a prompt, or a zip)"
         )
     try:
         found = _walk(sys.modules[module], qualname)
@@ -127,7 +128,7 @@ def main_place() -> str | None:
 def run_main(place: str) -> ModuleType:
     """The module of the root's program: run here once, under another name than ``__main__``.
 
-    Afterwards it is this process's ``__main__`` too, so that what it defines is found there.
+    It is this process's ``__main__`` too, so that what it defines is found there.
 
     Args:
         place: From ``main_place()`` of the root.
@@ -150,17 +151,19 @@ def run_main(place: str) -> ModuleType:
     else:
         code = compile(Path(place).read_bytes(), place, "exec")
         module.__dict__.update(__file__=place, __package__="")
-    sys.modules[MAIN] = module
+    former = sys.modules["__main__"]
+    # Both before it runs: `multiprocessing`, imported by it, makes the first name mean the second.
+    sys.modules[MAIN] = sys.modules["__main__"] = module
     try:
         exec(code, module.__dict__)  # noqa: S102 - it is the program itself
     except BaseException as exc:
         del sys.modules[MAIN]
+        sys.modules["__main__"] = former
         exc.add_note(
             f"while {place} was run in another actor, to find what it defines; what is only for "
             'the program itself belongs under `if __name__ == "__main__":`'
         )
         raise
-    sys.modules["__main__"] = module
     return module
 
 
