@@ -41,7 +41,8 @@ async def main() -> None:
         except* ValueError as group:
             print(f"caught: {group.exceptions[0]}")
 
-        # What can't be cancelled is killed with its actor, after the nursery's grace.
+        # What can't be cancelled is killed with its actor, after the nursery's grace: a warning
+        # in the log says so.
         stubborn = await nursery.start_actor("stubborn")
         with trio.move_on_after(0.5):
             await stubborn.run(stuck)
