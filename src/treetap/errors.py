@@ -194,15 +194,20 @@ class Lagged(ActorError):
 
     slug = "broadcast-lagged"
 
-    def __init__(self, count: int) -> None:
-        super().__init__(
+    count = 0
+
+    @classmethod
+    def by(cls, count: int) -> Lagged:
+        """The error of a subscriber that missed ``count`` values."""
+        error = cls(
             f"This subscriber missed {count} value{'s' * (count != 1)}: others were faster.",
             "The next receive() gives the oldest value that is kept. A larger max_buffer= keeps more.",
         )
-        self.count = count
+        error.count = count
+        return error
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.count,))
+        return (*super().__reduce__(), {"count": self.count})
 
 
 class AsyncioCancelled(ActorError):

@@ -224,7 +224,7 @@ async def test_a_buffer_of_nothing_is_refused():
 
 
 def test_lagged_says_how_many_and_survives_pickling():
-    error: Any = pickle.loads(pickle.dumps(Lagged(3)))
+    error: Any = pickle.loads(pickle.dumps(Lagged.by(3)))
     assert error.count == 3
     assert "missed 3 values" in str(error)
-    assert "missed 1 value:" in str(Lagged(1))
+    assert "missed 1 value:" in str(Lagged.by(1))

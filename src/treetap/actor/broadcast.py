@@ -167,7 +167,7 @@ class Subscription(trio.abc.ReceiveChannel[T]):
             missed = self.behind - len(broadcast._ring)
             if missed > 0:
                 self._next += missed
-                raise Lagged(missed)
+                raise Lagged.by(missed)
             if self._next < broadcast._seen:
                 value = broadcast._ring[self._next % len(broadcast._ring)]
                 self._next += 1
