@@ -64,6 +64,7 @@ class Prompt(pdb.Pdb):
         self._is_over = False
         self._title = ""
         self._task: Any = None
+        self._bottom: FrameType | None = None
         self._raising: FrameType | None = None
         self._suspended: list[FrameType] = []
 
@@ -108,6 +109,7 @@ class Prompt(pdb.Pdb):
             if not self._is_nested:
                 self.session.open(self._title)
             self._task = task.current_task() if not self._suspended else self._task
+            self._bottom = self._suspended[0] if self._suspended else _bottom(frame)
             self.is_talking = True
             super().interaction(frame, traceback_or_exc)
         except PauseError as exc:
@@ -182,7 +184,8 @@ class Prompt(pdb.Pdb):
         super().user_return(frame, return_value)
 
     def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
-        self._raising = frame
+        if not issubclass(arg[0], StopIteration):  # that is how an await ends well
+            self._raising = frame
         return super().dispatch_exception(frame, arg)
 
     def dispatch_line(self, frame: FrameType) -> Any:
@@ -191,7 +194,7 @@ class Prompt(pdb.Pdb):
 
     def dispatch_return(self, frame: FrameType, arg: Any) -> Any:
         dispatched = super().dispatch_return(frame, arg)
-        if self.session.is_open and not self._is_over and _is_bottom(frame):
+        if self.session.is_open and not self._is_over and frame is self._bottom:
             is_raising = self._raising is frame and arg is None
             if is_raising or not _is_suspending(frame):
                 self.set_continue()
@@ -267,9 +270,11 @@ def _is_machinery(frame: FrameType) -> bool:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _MACHINERY
 
 
-def _is_bottom(frame: FrameType) -> bool:
-    """Whether what is below this frame is nobody's program."""
-    return frame.f_back is None or _is_machinery(frame.f_back)
+def _bottom(frame: FrameType | None) -> FrameType | None:
+    """The outermost frame of the program below this one: what has called that is machinery."""
+    while frame is not None and frame.f_back is not None and not _is_machinery(frame.f_back):
+        frame = frame.f_back
+    return frame
 
 
 def _is_suspending(frame: FrameType) -> bool:
@@ -278,7 +283,8 @@ def _is_suspending(frame: FrameType) -> bool:
         inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
     ):
         return False
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "YIELD_VALUE"
+    # As 3.11 and 3.12 tell it; 3.13 is at the next instruction already.
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("YIELD_VALUE", "RESUME")
 
 
 def _program_frame(frame: FrameType | None) -> FrameType | None:

@@ -57,8 +57,11 @@ class Shield:
             self._in_main_thread(self._settle)
 
     def keep_back(self) -> None:
-        """Send SIGINT once all is over."""
-        self._is_kept_back = True
+        """Send SIGINT once all is over; at once if it is."""
+        if self._users:
+            self._is_kept_back = True
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
 
     def start_over_in_child(self) -> None:
         """In a forked child nobody waits or holds; its one thread is the main thread."""
