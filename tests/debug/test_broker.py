@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import threading
+
+import pytest
+
+from tests.conftest import wait_until
+from tests.link.other_user import needs_root, run_as_other_user
+from treetap.debug import message
+from treetap.debug.broker import Broker
+from treetap.debug.custody import Former
+from treetap.debug.place import Place
+
+
+class FakeCustody:
+    """Of a terminal that isn't there."""
+
+    def __init__(self):
+        self.former = None
+        self.is_in_background = False
+        self.done = []
+
+    def recover(self):
+        self.done.append("recover")
+
+    def take(self, pid, root):
+        if self.is_in_background:
+            return None
+        self.former = Former(1234, [], 99)
+        self.done.append("take")
+        return self.former
+
+    def stay(self):
+        self.done.append("stay")
+
+    def give_back(self, pid):
+        self.former = None
+        self.done.append("give back")
+
+
+class FakeRecord:
+    def is_held(self):
+        return False
+
+
+class Client:
+    def __init__(self, place, label):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        with place._address() as address:
+            self.socket.connect(address)
+        self.lines = message.Lines()
+        self.heard = []
+        self.label = label
+
+    def say(self, kind, **content):
+        self.socket.sendall(message.encode(kind, **content))
+
+    def request(self):
+        self.say(message.REQUEST, label=self.label, pid=os.getpid())
+        return self
+
+    def hear(self, *kinds):
+        while True:
+            for index, heard in enumerate(self.heard):
+                if heard["is"] in kinds:
+                    del self.heard[: index + 1]
+                    return heard
+            received = self.socket.recv(65536)
+            if not received:
+                return None
+            self.heard.extend(self.lines.feed(received))
+
+    def close(self):
+        self.socket.close()
+
+
+class Running:
+    def __init__(self, folder):
+        self.place = Place(str(folder), "tree", os.getpid())
+        self.custody = FakeCustody()
+        listener = self.place.listen()
+        # A root that has ended: it serves as long as anybody is connected.
+        self.first = Client(self.place, "keeps it up")
+        self.broker = Broker(listener, self.custody, FakeRecord(), 0, 99)
+        self._clients = [self.first]
+        listener_is_heard = threading.Thread(target=self._serve, args=(listener,))
+        self.thread = listener_is_heard
+        self.broker._accept()
+        self.thread.start()
+
+    def _serve(self, listener):
+        self.broker.serve()
+        listener.close()
+
+    def client(self, label):
+        made = Client(self.place, label)
+        self._clients.append(made)
+        return made
+
+    def close(self):
+        for client in self._clients:
+            client.close()
+        self.thread.join(10)
+        assert not self.thread.is_alive(), "it serves on though nobody is there"
+
+
+@pytest.fixture
+def running(tmp_path):
+    made = Running(tmp_path)
+    yield made
+    made.close()
+
+
+def test_the_first_is_granted_and_the_next_told_its_place(running):
+    first, second = running.client("a (1)").request(), running.client("b (2)")
+    granted = first.hear(message.GRANTED)
+    assert (granted["group"], granted["former"], granted["waiting"]) == (99, 1234, [])
+    placed = second.request().hear(message.PLACED)
+    assert (placed["place"], placed["holder"]) == (1, "a (1)")
+    assert first.hear(message.QUEUE)["waiting"] == ["b (2)"]
+
+
+def test_a_release_with_somebody_waiting_keeps_the_terminal(running):
+    first = running.client("a").request()
+    first.hear(message.GRANTED)
+    second = running.client("b").request()
+    second.hear(message.PLACED)
+    first.say(message.RELEASE)
+    assert first.hear(message.RELEASED)
+    assert second.hear(message.GRANTED)
+    assert "give back" not in running.custody.done
+    second.say(message.RELEASE)
+    assert second.hear(message.RELEASED)
+    assert running.custody.done[-1] == "give back"
+
+
+@pytest.mark.parametrize("dies", ["holder", "waiter"])
+def test_who_dies_is_out_of_the_way(running, dies):
+    first = running.client("a").request()
+    first.hear(message.GRANTED)
+    second = running.client("b").request()
+    second.hear(message.PLACED)
+    third = running.client("c").request()
+    assert third.hear(message.PLACED)["place"] == 2
+    if dies == "holder":
+        first.close()
+        assert second.hear(message.GRANTED)["waiting"] == ["c"]
+    else:
+        second.close()
+        assert third.hear(message.PLACED)["place"] == 1
+
+
+def test_the_last_holders_death_gives_the_terminal_back(running):
+    first = running.client("a").request()
+    first.hear(message.GRANTED)
+    first.close()
+    wait_until(lambda: running.custody.done[-1] == "give back")
+
+
+def test_a_job_in_the_background_holds_the_lock_and_not_the_terminal(running):
+    running.custody.is_in_background = True
+    first = running.client("a").request()
+    assert first.hear(message.BACKGROUND)
+    running.custody.is_in_background = False
+    first.say(message.RESUME)
+    assert first.hear(message.GRANTED)
+    first.say(message.SUSPEND)
+    assert first.hear(message.RELEASED)
+    assert running.custody.done[-1] == "give back"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\n",
+        b"[]\n",
+        b"{}\n",
+        b'{"is": 1}\n',
+        b"\xff\xfe\n",
+        b'{"is": "request"}\n',
+        b"x" * 100_000,
+    ],
+)
+def test_who_talks_nonsense_is_cut_off_and_harms_nobody(running, nonsense):
+    holder = running.client("a").request()
+    holder.hear(message.GRANTED)
+    hostile = running.client("hostile")
+    hostile.socket.sendall(nonsense)
+    assert hostile.hear("anything") is None
+    holder.say(message.RELEASE)
+    assert holder.hear(message.RELEASED)
+
+
+@pytest.mark.parametrize("kind", [message.RELEASE, message.SUSPEND, message.RESUME, message.STAY])
+def test_who_does_not_hold_it_changes_nothing(running, kind):
+    holder = running.client("a").request()
+    holder.hear(message.GRANTED)
+    other = running.client("b")
+    other.say(kind)
+    assert other.request().hear(message.PLACED)
+    assert running.custody.done == ["recover", "take"]
+
+
+def test_the_socket_is_its_users_alone(running):
+    status = os.stat(running.place.path("sock"))
+    assert stat.S_IMODE(status.st_mode) == 0o600
+
+
+@needs_root
+def test_a_process_of_another_user_is_refused(tmp_path):
+    tmp_path.chmod(0o755)
+    running = Running(tmp_path)
+    try:
+        os.chmod(running.place.path("sock"), 0o666)  # as if the directory's mode didn't stop it
+        descriptor = os.open(tmp_path, os.O_RDONLY)
+
+        def attack():
+            with socket.socket(socket.AF_UNIX) as hostile:
+                hostile.settimeout(10)
+                hostile.connect(f"/proc/self/fd/{descriptor}/tree.sock")
+                try:
+                    hostile.sendall(message.encode(message.REQUEST, label="x", pid=1))
+                    assert hostile.recv(100) == b""
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+
+        with run_as_other_user(attack):
+            pass
+        os.close(descriptor)
+        assert "take" not in running.custody.done
+    finally:
+        running.close()

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from treetap.debug import kinship
+
+
+def test_a_process_is_what_the_system_says():
+    own = kinship.read_process(os.getpid())
+    assert (own.pid, own.parent, own.group, own.session) == (
+        os.getpid(), os.getppid(), os.getpgid(0), os.getsid(0),
+    )  # fmt: skip
+
+
+def test_no_process_is_none():
+    assert kinship.read_process(2**22 + 1) is None
+
+
+def test_the_depth_is_the_number_of_processes_in_between():
+    program = (
+        "import os; from treetap.debug.kinship import depth\n"
+        f"print(depth(os.getpid(), {os.getpid()}), depth(os.getpid(), os.getpid()), depth(os.getpid(), 1))"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -c "$0"; true', program],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["2", "0", "None"]
+
+
+def test_a_tree_is_known_by_its_roots_pid_and_start():
+    own = kinship.read_process(os.getpid())
+    started_ns = own.start_ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    assert kinship.root_of(f"{own.pid}-{started_ns:x}") == own.pid
+    assert kinship.root_of(f"{own.pid}-{started_ns + 1:x}") == 0
+    assert kinship.root_of("nonsense") == 0
+
+
+def test_the_own_group_may_have_the_terminal():
+    assert os.getpgid(0) in kinship.job_groups(os.getpid(), 0)
