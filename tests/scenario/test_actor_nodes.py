@@ -93,3 +93,33 @@ def test_a_probe_reaches_actors_that_run_and_those_that_come(machine: Machine):
     wait_until(lambda: "late" in seen(), 30)
     root.terminate()
     root.wait(20)
+
+
+ONCE = """
+import trio
+from treetap import actor
+
+
+async def double(n: int) -> int:
+    twice = 2 * n
+    return twice  # here
+
+
+async def main():
+    async with actor.open_nursery() as nursery:
+        for number, method in enumerate(("warm", "fresh"), 1):
+            portal = await nursery.start_actor(method, start_method=method)
+            await portal.run(double, number)
+
+
+if __name__ == "__main__":
+    trio.run(main)
+"""
+
+
+def test_a_probe_is_in_the_program_itself_from_the_first_call_in_an_actor_on(machine: Machine):
+    machine.done("daemon", "start", "--port", machine.daemon_url.rpartition(":")[2])
+    script = machine.program("once.py", ONCE)
+    probe = 'once.py:"return twice" twice'
+    machine.done("run", "--probe", probe, "--", sys.executable, str(script))
+    wait_until(lambda: {each["name"] for each in machine.events()} == {"warm", "fresh"}, 30)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import pkgutil  # noqa: F401 - runpy wants it when it reads: here the spawner has it for all
+import runpy
 import sys
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treetap.errors import ActorError
@@ -149,7 +152,7 @@ def run_main(place: str) -> ModuleType:
             raise ActorError(f"There is no {name} to be run here.", slug="actor-function")
         module.__dict__.update(__file__=spec.origin, __package__=spec.parent)
     else:
-        code = compile(Path(place).read_bytes(), place, "exec")
+        code = _code_in(place)
         module.__dict__.update(__file__=place, __package__="")
     former = sys.modules["__main__"]
     # Both before it runs: `multiprocessing`, imported by it, makes the first name mean the second.
@@ -165,6 +168,20 @@ def run_main(place: str) -> ModuleType:
         )
         raise
     return module
+
+
+def _code_in(path: str) -> CodeType:
+    """The code of a program, read as a child of ``multiprocessing`` reads its parent's.
+
+    There probes that wait for it are put into it before it runs (``probe/runpath.py``).
+    """
+    with suppress(AttributeError, TypeError):  # it is runpy's own, and takes what it likes
+        arguments = (path,) if sys.version_info >= (3, 13) else (MAIN, path)
+        found: Any = runpy._get_code_from_file(*arguments)  # type: ignore[attr-defined]
+        code = found if isinstance(found, CodeType) else found[0]
+        if isinstance(code, CodeType):
+            return code
+    return compile(Path(path).read_bytes(), path, "exec")
 
 
 def outward(module: str) -> str:
