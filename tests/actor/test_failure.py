@@ -32,7 +32,15 @@ class OutOfStock(Exception):
 
 
 class Slotted(Exception):
-    __slots__ = ("extra",)
+    __slots__ = ("__hidden", "extra", "unset")
+
+    def __init__(self, extra: object, hidden: object) -> None:
+        self.extra = extra
+        self.__hidden = hidden
+
+    @property
+    def hidden(self) -> object:
+        return self.__hidden
 
 
 class Rude(Exception):
@@ -126,6 +134,14 @@ def test_no_constructor_of_the_program_runs():
     assert OutOfStock.runs == before
     assert type(arrived) is OutOfStock
     assert (arrived.item, arrived.args) == ("sugar", ("no more sugar",))
+
+
+def test_what_stands_in_slots_crosses_too():
+    arrived = crossed(Slotted("sugar", 3))
+    assert type(arrived) is Slotted
+    assert (arrived.extra, arrived.hidden) == ("sugar", 3)
+    assert not hasattr(arrived, "unset")
+    assert type(crossed(Slotted(object(), 3))) is RemoteError
 
 
 def local_type() -> type[Exception]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import suppress
+from types import MemberDescriptorType
 from typing import Any
 
 import msgspec
@@ -133,11 +134,22 @@ def _content(exc: BaseException) -> bytes:
     try:
         reduced: Any = _builtin_type(type(exc)).__reduce__(exc)
         state: dict[str, Any] = (reduced[2] if len(reduced) > 2 else None) or {}
-        state = {name: value for name, value in state.items() if name != "__notes__"}
+        state = _slots_of(exc) | {name: state[name] for name in state if name != "__notes__"}
         args = () if isinstance(exc, BaseExceptionGroup) else reduced[1]
         return _encode([_plain(args, 0), _plain(state, 0)])
     except Exception:  # noqa: BLE001 - not plain, or attributes that raise: it crosses as a text
         return b""
+
+
+def _slots_of(exc: Exception) -> dict[str, Any]:
+    """What stands in ``__slots__`` of the program's, of which Python itself says nothing."""
+    found: dict[str, Any] = {}
+    for cls in type(exc).__mro__:
+        for name, member in vars(cls).items():
+            if cls.__module__ != "builtins" and isinstance(member, MemberDescriptorType):
+                with suppress(AttributeError):  # it was never set
+                    found.setdefault(name, member.__get__(exc))
+    return found
 
 
 def _builtin_type(cls: type[BaseException]) -> type[BaseException]:
