@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from tests.actor import processes as act
-from treetap.actor import open_nursery
+from treetap.actor import open_nursery, runtime
 from treetap.errors import ActorDied, ActorError, RemoteCancelled
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -312,5 +312,19 @@ async def test_what_makes_no_sense_is_refused():
 async def test_a_nursery_that_is_left_starts_nothing_more():
     async with open_nursery() as nursery:
         pass
-    with pytest.raises((ActorError, RuntimeError)):
+    with pytest.raises(ActorError, match="late can't be started: its nursery is done"):
         await nursery.start_actor("late")
+    assert nursery.actors == []
+    assert runtime.needed().control.child_count == 0
+
+
+@trio.testing.trio_test
+async def test_an_actor_that_is_not_wanted_any_more_when_it_comes_is_ended_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+):
+    async with open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await nursery.start_actor("unwanted")
+    assert scope.cancelled_caught
+    assert [record.getMessage() for record in caplog.records] == []

@@ -129,6 +129,7 @@ class Charge:
         self._runtime = here
         self._cancel_grace_s = cancel_grace_s
         self._is_told_to_end = False
+        self._is_unwanted = False  # nor is it missed: it is killed without a word
         self._was_reported = False
         self.is_up = False
         self.is_awaited = False
@@ -166,6 +167,7 @@ class Charge:
         except trio.Cancelled:
             # Nobody will have a use for it.
             self._begin_end()
+            self._is_unwanted = True
             self._runtime.control.say("kill", uid=self.uid)
             raise
         if self.spawned.refusal:
@@ -227,7 +229,7 @@ class Charge:
         else:
             control.say("end", uid=self.uid, grace_s=self._cancel_grace_s)
             await self.spawned.exited.wait()
-            if self.spawned.status == -signal.SIGKILL:
+            if self.spawned.status == -signal.SIGKILL and not self._is_unwanted:
                 _log.warning("%s didn't end when it was told to, and was killed", self.actor)
 
     async def _explain(self) -> ActorDied:

@@ -18,6 +18,7 @@ import trio
 from treetap.actor import runtime
 from treetap.actor.aftermath import without_consequences
 from treetap.actor.custody import Charge, Terms, start
+from treetap.errors import ActorError
 
 if TYPE_CHECKING:
     import os
@@ -86,7 +87,16 @@ class ActorNursery:
         terms = self._terms.but(start_method=start_method, preload=preload, loglevel=loglevel)
         charge = start(self._runtime, name, terms, env=env, cwd=cwd)
         self._charges.append(charge)
-        self._tasks.start_soon(self._keep, charge, name=f"actor {name}")
+        try:
+            self._tasks.start_soon(self._keep, charge, name=f"actor {name}")
+        except RuntimeError as exc:
+            self._charges.remove(charge)
+            await charge.end()
+            raise ActorError(
+                f"The actor {name} can't be started: its nursery is done.",
+                "An actor is started inside of the block of `async with open_nursery()`.",
+                slug="actor-spawn",
+            ) from exc
         await charge.come_up()
         return charge.portal
 
