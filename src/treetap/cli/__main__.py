@@ -49,6 +49,8 @@ def _dispatch(arguments: list[str]) -> int:
     except ModuleNotFoundError as exc:
         sys.stderr.write(f"treetap: {exc.name} is not installed. {_DAEMON_EXTRA}\n")
         return exitcode.FAILURE
+    # httpx would load its own command line, with rich's highlighting: 60 ms of each command.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # as the import system has it
     from treetap.cli.commands import app
 
     # typer's public name of a wrong parameter; its bases are any wrong command line, and any
