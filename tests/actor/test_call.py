@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -15,11 +14,14 @@ from treetap.errors import ActorDied, ActorError, PayloadError, RemoteCancelled,
 
 #: What the functions did; the other end is in this process too.
 done: list[Any] = []
+#: What they wait for.
+gate = threading.Event()
 
 
 @pytest.fixture(autouse=True)
 def nothing_done():
     done.clear()
+    gate.clear()
 
 
 async def add(a: int, b: int = 10) -> int:
@@ -68,7 +70,8 @@ async def fail_in_the_end() -> None:
 
 async def stuck() -> None:
     with trio.CancelScope(shield=True):
-        await trio.sleep(0.4)
+        while not gate.is_set():
+            await trio.sleep(0.01)
     done.append("came loose")
 
 
@@ -102,8 +105,8 @@ def fail_in_a_thread() -> None:
     raise LookupError("thread")
 
 
-def sleep_in_a_thread(seconds: float) -> None:
-    time.sleep(seconds)
+def wait_in_a_thread() -> None:
+    assert gate.wait(30)
     done.append("thread ended")
 
 
@@ -237,12 +240,11 @@ async def test_what_goes_wrong_over_there_while_it_is_cancelled_is_not_lost():
 @trio_test
 async def test_a_cancelled_call_waits_no_longer_than_its_grace():
     async with open_portal(cancel_grace_s=0.05) as portal:
-        begun = trio.current_time()
-        with trio.move_on_after(0.01):
+        with trio.fail_after(10), trio.move_on_after(0.01):
             await portal.run(stuck)
-        assert trio.current_time() - begun < 0.35
         assert done == []
         # Its end, which comes later, harms nobody.
+        gate.set()
         with trio.fail_after(10):
             while not done:
                 await trio.sleep(0.01)
@@ -263,11 +265,11 @@ async def test_a_call_in_a_cancelled_scope_is_not_made():
 @trio_test
 async def test_a_thread_that_is_cancelled_is_left_to_itself():
     async with open_portal() as portal:
-        begun = trio.current_time()
-        with trio.move_on_after(0.01) as scope:
-            await portal.run_sync(sleep_in_a_thread, 0.3)
+        with trio.fail_after(10), trio.move_on_after(0.01) as scope:
+            await portal.run_sync(wait_in_a_thread)
         assert scope.cancelled_caught
-        assert trio.current_time() - begun < 0.29
+        assert done == []
+        gate.set()
         with trio.fail_after(10):
             while not done:
                 await trio.sleep(0.01)
