@@ -15,7 +15,7 @@ PYTHONS ?= $(PYTHON)
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 # Processes that run tests side by side.
-WORKERS ?= 2
+WORKERS ?= 3
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
