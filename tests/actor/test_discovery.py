@@ -122,7 +122,8 @@ async def test_another_tree_is_looked_into_only_when_asked_to(
         # A program without a tree can look too.
         async with wait_for_actor("other", tree=ANY_TREE) as portal:
             assert await portal.run(act.pid) == program.process.pid
-            await portal.cancel()  # a root is nobody's to end
+            with pytest.raises(ActorError, match="the root of its tree"):
+                await portal.cancel()
             assert program.process.poll() is None
         program.process.kill()
         program.process.wait()

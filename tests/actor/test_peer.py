@@ -312,9 +312,10 @@ async def test_an_actor_is_asked_to_end_and_answers_at_once():
 
 
 @trio_test
-async def test_asking_one_that_can_not_be_ended_or_is_gone_is_no_error():
+async def test_asking_one_that_can_not_be_ended_is_an_error_and_one_that_is_gone_is_none():
     async with open_pair() as (near, far):
-        assert await near.request_cancel() == "refused"
+        with pytest.raises(ActorError, match=r"far .* isn't ended: it is a program, the root"):
+            await near.portal.cancel()
         far.scope.cancel()
         await wait_all_tasks_blocked()
         await near.portal.cancel()

@@ -111,7 +111,6 @@ class CalleeSide(Context[Sends, Receives, First]):
         self._first: Slot = target.first
         self._scope = scope
         self._is_started = False
-        self.is_cancelled_by_itself = False
 
     async def started(self, value: First) -> None:
         if self._is_started:
@@ -122,7 +121,6 @@ class CalleeSide(Context[Sends, Receives, First]):
         self._is_started = True
 
     async def cancel(self) -> None:
-        self.is_cancelled_by_itself = True
         self._scope.cancel()
         await trio.lowlevel.checkpoint()
 

@@ -87,5 +87,13 @@ class Portal:
         return opened(self._peer, function, args, kwargs)
 
     async def cancel(self) -> None:
-        """Ask the whole actor to end; returns when it has said that it will, or is gone."""
-        await self._peer.request_cancel()
+        """Ask the whole actor to end; returns when it has said that it will, or is gone.
+
+        Raises:
+            ActorError: It is the root of a tree, which is nobody's to end.
+        """
+        if await self._peer.request_cancel() == "refused":
+            raise ActorError(
+                f"{self.actor} isn't ended: it is a program, the root of its tree, and no actor.",
+                "Cancel what it was called to do, or call a function there that ends it.",
+            )
