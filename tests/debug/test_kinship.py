@@ -40,3 +40,12 @@ def test_a_tree_is_known_by_its_roots_pid_and_start():
 
 def test_the_own_group_may_have_the_terminal():
     assert os.getpgid(0) in kinship.job_groups(os.getpid(), 0)
+
+
+def test_a_group_of_nobody_but_a_zombie_is_not_alive():
+    child = subprocess.Popen(["true"], process_group=0)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not kinship.is_group_alive(child.pid)
+    child.wait()
+    assert not kinship.is_group_alive(child.pid)
+    assert kinship.is_group_alive(os.getpgid(0))

@@ -216,7 +216,8 @@ class Claim:
         """The broker is dead."""
         if self._record.is_held():
             return  # another one is there already, and has granted the terminal
-        if self._record.read() is not None:
+        former = self._record.read()
+        if former is not None and former.by == self._group:
             custody = Custody(self.fd, self._group, self._record)
             custody.former = Former(self._former_group, self.modes, self._group)
             custody.give_back(os.getpid())

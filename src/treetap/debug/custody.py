@@ -114,7 +114,9 @@ class Custody:
             group, modes = terminal.foreground(self._fd), terminal.modes(self._fd)
             if modes is None:
                 return None
-            if not _is_alive(group):  # its last process ended while it had the terminal
+            if not kinship.is_group_alive(
+                group
+            ):  # its last process ended while it had the terminal
                 group = os.getpgid(pid)
             elif group not in kinship.job_groups(pid, root):
                 return None
@@ -135,10 +137,14 @@ class Custody:
         if former is None:
             return
         terminal.set_modes(self._fd, former.modes)
-        self._record.clear()
         now = terminal.foreground(self._fd)
-        if now != former.by and _is_alive(now):
-            return  # somebody has taken it meanwhile, as a shell does when its job has ended
+        # Otherwise somebody has taken it meanwhile, as a shell does when its job has ended.
+        if now == former.by or not kinship.is_group_alive(now):
+            self._hand_over(former, pid)
+        # Last: who is killed in the middle of this leaves it to the next.
+        self._record.clear()
+
+    def _hand_over(self, former: Former, pid: int) -> None:
         heirs = [former.group]
         with contextlib.suppress(OSError):
             heirs.append(os.getpgid(pid or os.getsid(0)))
@@ -147,13 +153,3 @@ class Custody:
         for heir in heirs:
             if heir != former.by and terminal.set_foreground(self._fd, heir):
                 break
-
-
-def _is_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return group > 0

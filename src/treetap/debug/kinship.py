@@ -76,6 +76,20 @@ def job_groups(pid: int, root: int) -> set[int]:
     }
 
 
+def is_group_alive(group: int) -> bool:
+    """Whether anybody is in a process group; who has ended and isn't reaped yet isn't."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    if group <= 0 or not os.path.isdir("/proc/self"):
+        return group > 0
+    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return any(one for one in found if one and one.group == group and one.state not in "ZX")
+
+
 def root_of(tree: str) -> int:
     """The pid of a tree's root while it lives, by the tree's id ``PID-START``; 0 once it is gone."""
     pid, _, start = tree.partition("-")
