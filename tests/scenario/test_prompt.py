@@ -491,6 +491,17 @@ def test_pauses_without_treetap_run(shells):
     program.end()
 
 
+def test_a_pdb_that_somebody_has_replaced_is_not_ours(shells):
+    program = shells.run(
+        "import pdb\nclass Theirs(pdb.Pdb): __init__ = None\npdb.Pdb = Theirs\n"
+        "Theirs.__module__ = 'theirs'\nbreakpoint()\nprint('went on')\n"
+    )
+    program.prompt()
+    program.line("c")
+    program.expect("went on")
+    program.end()
+
+
 def test_nothing_is_loaded_until_somebody_pauses(shells):
     program = shells.run(
         "import sys\nprint([m for m in sys.modules if m.startswith('treetap.debug')], 'pdb' in sys.modules)\n"

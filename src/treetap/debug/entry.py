@@ -71,14 +71,14 @@ def say(failure: TreetapError) -> None:
 
 
 def _own_prompt() -> Prompt:
-    from treetap.debug.prompt import make_prompt
+    from treetap.debug.prompt import Prompt
     from treetap.debug.session import Session
 
     if _slot.pid != os.getpid():
         _slot.pid, _slot.prompt = os.getpid(), None
     prompt = _slot.prompt
     if prompt is None:
-        prompt = _slot.prompt = make_prompt(Session(), say)
+        prompt = _slot.prompt = Prompt(Session(), say)
     elif prompt.is_talking:
-        return make_prompt(prompt.session, say, is_nested=True)
+        return Prompt(prompt.session, say, is_nested=True)
     return prompt

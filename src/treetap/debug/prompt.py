@@ -34,14 +34,21 @@ if TYPE_CHECKING:
 _MACHINERY = frozenset(
     {
         *("asyncio", "concurrent", "multiprocessing", "runpy", "threading", "trio", "anyio"),
-        *("treetap", "pdb", "bdb", "cmd", "code", "pdbp"),
+        *("treetap", "pdb", "bdb", "cmd", "code"),
     }
 )
 _OURS = ("treetap.debug.*",)
 
 
-class Prompt(pdb.Pdb):
-    """A thread's prompt. ``make_prompt`` makes one that is ``pdbp``'s where that is installed.
+if TYPE_CHECKING:
+    _Pdb = pdb.Pdb
+else:
+    # The standard library's own: others put theirs in its place when they are imported.
+    _Pdb = next(kind for kind in pdb.Pdb.__mro__ if kind.__module__ == "pdb")
+
+
+class Prompt(_Pdb):
+    """A thread's prompt.
 
     Args:
         session: The thread's turn at the terminal.
@@ -249,16 +256,6 @@ class Prompt(pdb.Pdb):
         while frame is not None:
             frame.f_trace = self.trace_dispatch
             frame = frame.f_back
-
-
-def make_prompt(session: Session, say: Say, *, is_nested: bool = False) -> Prompt:
-    """A prompt of ``pdbp`` if that is installed, else of ``pdb``."""
-    try:
-        import pdbp
-    except ImportError:
-        return Prompt(session, say, is_nested=is_nested)
-    made: type[Prompt] = type("Prompt", (Prompt, pdbp.Pdb), {})
-    return made(session, say, is_nested=is_nested)
 
 
 def _told(exc: BaseException) -> str:
