@@ -48,6 +48,18 @@ def test_silence_is_an_empty_list_and_the_end_is_none():
     asyncio.run(scenario())
 
 
+def test_what_came_before_the_end_is_told_before_the_end():
+    async def scenario():
+        feed = Feed()
+        listener = feed.listen()
+        feed.publish(hits(1, 2))
+        feed.close()
+        assert numbers(await listener.next(10)) == [1, 2]
+        assert await listener.next(10) is None
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("wanted", "is_matching"),
     [

@@ -115,9 +115,8 @@ class Listener:
                     await self._news.wait()
             except TimeoutError:
                 return []
-        if self._is_closed:
-            return None
-        return self._take()
+        # What came before the end is told before the end.
+        return self._take() if self._waiting or not self._is_closed else None
 
     def _take(self) -> list[dict[str, Any]]:
         taken: list[dict[str, Any]] = []
@@ -134,7 +133,7 @@ class Listener:
         return taken
 
     def close(self) -> None:
-        """End it; a waiting ``next`` returns ``None``. Idempotent."""
+        """End it: ``next`` gives what still waits, and then ``None``. Idempotent."""
         self._is_closed = True
         self._news.set()
         self._feed.forget(self)
