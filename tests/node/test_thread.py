@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import _thread
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -65,3 +67,14 @@ def test_rows_of_a_process_that_can_start_no_shipper_as_it_ends_are_shipped(
     node.life.ship_adopted()
     node.life.finish(5.0)
     assert wait_until(daemon.rows) == [[1, 2]]
+
+
+def test_a_process_that_ends_starts_no_thread_any_more():
+    program = (
+        "from treetap.node import thread\n"
+        "thread.start_no_more()\n"
+        "try:\n    thread.start(print)\n"
+        "except RuntimeError as exc:\n    print(exc)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "no thread is started by a process that ends\n"

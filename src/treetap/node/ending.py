@@ -14,6 +14,8 @@ from __future__ import annotations
 import atexit
 import sys
 
+from treetap.node import thread
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from treetap.node.core import Node
@@ -35,6 +37,7 @@ class _Callbacks:
     def run(self) -> None:
         for node in list(self.nodes):
             node.finish(FINISH_TIMEOUT_S)
+        thread.start_no_more()
 
 
 _callbacks = _Callbacks()

@@ -1,7 +1,8 @@
 """Starting a thread of ours: not by ``threading``, whose table of threads is the program's.
 
 A process may end the moment after. On 3.11 the interpreter frees the state of a thread that has not
-begun to run by then, and the thread crashes on it; so a start is over when the thread runs.
+begun to run by then, and the thread crashes on it (seen on 3.11.2); so a start is over when the
+thread runs, and a process that ends waits for starts under way in other threads, and has no others.
 3.12 starts none once it has begun to end, before ``atexit`` even: whoever must work then does it in
 the thread that it is in (seen on 3.12.1; 3.11 and 3.13 let it be).
 """
@@ -24,6 +25,9 @@ class _Roll:
         # Single operations of a set are atomic, and a thread comes and goes under its own key.
         self.living: set[object] = set()
         self.last_end_s = 0.0
+        # Held by a start. Reentrant, for a signal's handler may start one in the middle of one.
+        self.starting = _thread.RLock()
+        self.is_over = False
 
     def leave(self, key: object) -> None:
         self.last_end_s = time.monotonic()
@@ -46,14 +50,28 @@ def has_just_ended(within_s: float) -> bool:
 def forget_all() -> None:
     """After a fork, in the child: none of them is here."""
     _roll.living.clear()
+    _roll.starting = _thread.RLock()
+
+
+def start_no_more() -> None:
+    """The process ends: wait for starts under way, and refuse those to come."""
+    with _roll.starting:
+        _roll.is_over = True
 
 
 def start(run: Callable[..., Any], *arguments: Any) -> None:
     """Call ``run`` in a new daemon thread; returns once that runs.
 
     Raises:
-        RuntimeError: No thread can be started: there are too many, or 3.12 is ending.
+        RuntimeError: No thread can be started: there are too many, or the process is ending.
     """
+    with _roll.starting:
+        if _roll.is_over:
+            raise RuntimeError("no thread is started by a process that ends")
+        _start(run, arguments)
+
+
+def _start(run: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     begun = _thread.allocate_lock()
     begun.acquire()
 
