@@ -13,7 +13,7 @@ import select
 import time
 
 from treetap.errors import LinkError
-from treetap.node import thread, turns
+from treetap.node import thread
 from treetap.node.bell import Bell
 from treetap.node.connector import Connector
 from treetap.node.engine import readable_probes
@@ -228,9 +228,8 @@ class Shipper:
             self._push(connection)
             # Asking in vain would cost a busy program a change of threads each time.
             if self._wait(connection, interval_s) or connection.holds_received:
-                with turns.quick():
-                    while (message := connection.receive(0)) is not None:
-                        self._obey(message)
+                while (message := connection.receive(0)) is not None:
+                    self._obey(message)
         except LinkError as exc:
             self._lose(connection, exc)
 
