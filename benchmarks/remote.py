@@ -35,12 +35,7 @@ async def swallow(context: actor.Context[int, Any, None]) -> None:
 
 async def swallow_pieces(context: actor.Context[int, bytes, None]) -> None:
     """As ``swallow``, of bytes."""
-    await context.started(None)
-    count = 0
-    async with context.open_stream() as stream:
-        async for _ in stream:
-            count += 1
-        await stream.send(count)
+    await swallow(context)
 
 
 async def plant(context: actor.Context[Any, Any, list[int]], depth: int, width: int) -> None:
