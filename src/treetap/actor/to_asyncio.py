@@ -113,6 +113,27 @@ class _End:
         self._sends = sends
         self._receives = receives
 
+    async def _put(self, value: Any, make_bell: type[AsyncioBell | TrioBell]) -> None:
+        while not self._sends.put(value, None):
+            bell = make_bell(self._loop)
+            if self._sends.put(value, bell):
+                return
+            try:
+                await bell.wait()
+            finally:
+                self._sends.forget(bell)
+
+    async def _take(self, make_bell: type[AsyncioBell | TrioBell]) -> Any:
+        while not (values := self._receives.take(None)):
+            bell = make_bell(self._loop)
+            if values := self._receives.take(bell):
+                break
+            try:
+                await bell.wait()
+            finally:
+                self._receives.forget(bell)
+        return values[0]
+
     def _close(self) -> None:
         self._sends.end()
         self._receives.close()
@@ -128,14 +149,7 @@ class AsyncioEnd(_End):
             trio.BrokenResourceError: The trio side has closed the channel.
             trio.ClosedResourceError: After :meth:`send_eof`.
         """
-        while not self._sends.put(value, None):
-            bell = AsyncioBell(self._loop)
-            if self._sends.put(value, bell):
-                return
-            try:
-                await bell.wait()
-            finally:
-                self._sends.forget(bell)
+        await self._put(value, AsyncioBell)
 
     async def receive(self) -> Any:
         """The next value of the trio side.
@@ -143,15 +157,7 @@ class AsyncioEnd(_End):
         Raises:
             trio.EndOfChannel: The trio side has ended the channel.
         """
-        while not (values := self._receives.take(None)):
-            bell = AsyncioBell(self._loop)
-            if values := self._receives.take(bell):
-                break
-            try:
-                await bell.wait()
-            finally:
-                self._receives.forget(bell)
-        return values[0]
+        return await self._take(AsyncioBell)
 
     async def send_eof(self) -> None:
         """Say that nothing more will be sent from here; receiving goes on."""
@@ -196,14 +202,7 @@ class TrioEnd(_End, trio.abc.Channel[Any], Generic[T]):
             trio.ClosedResourceError: The channel is closed on this side, or :meth:`send_eof` was called.
         """
         await self._pass_checkpoint()
-        while not self._sends.put(value, None):
-            bell = TrioBell(self._loop)
-            if self._sends.put(value, bell):
-                break
-            try:
-                await bell.wait()
-            finally:
-                self._sends.forget(bell)
+        await self._put(value, TrioBell)
 
     async def receive(self) -> Any:
         """The next value of the asyncio function.
@@ -213,15 +212,7 @@ class TrioEnd(_End, trio.abc.Channel[Any], Generic[T]):
             trio.ClosedResourceError: The channel is closed on this side.
         """
         await self._pass_checkpoint()
-        while not (values := self._receives.take(None)):
-            bell = TrioBell(self._loop)
-            if values := self._receives.take(bell):
-                break
-            try:
-                await bell.wait()
-            finally:
-                self._receives.forget(bell)
-        return values[0]
+        return await self._take(TrioBell)
 
     async def _pass_checkpoint(self) -> None:
         # A full checkpoint a value would cost more than all the rest.
