@@ -57,7 +57,7 @@ async def find_actor(name: str, *, tree: str | None = None) -> AsyncIterator[Por
     if sock is None:
         yield None
         return
-    async with _portal_over(sock) as portal:
+    async with runtime.portal_over(sock) as portal:
         yield portal
 
 
@@ -68,19 +68,8 @@ async def wait_for_actor(name: str, *, tree: str | None = None) -> AsyncIterator
     while sock is None:
         await trio.sleep(_RETRY_S)
         sock = await _found(name, tree, is_patient=True)
-    async with _portal_over(sock) as portal:
+    async with runtime.portal_over(sock) as portal:
         yield portal
-
-
-@asynccontextmanager
-async def _portal_over(sock: socket.socket) -> AsyncIterator[Portal]:
-    service = runtime.serve_soon(runtime.end_of(sock))
-    try:
-        await service.greeted.wait()
-        yield service.peer.portal
-    finally:
-        with trio.CancelScope(shield=True):
-            await service.end()
 
 
 async def _found(name: str, tree: str | None, *, is_patient: bool) -> socket.socket | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -26,7 +27,9 @@ from treetap.node.identity import own_id
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from treetap.actor.portal import Portal
 
 _log = logging.getLogger("treetap.actor")
 _current: trio.lowlevel.RunVar[Runtime] = trio.lowlevel.RunVar("treetap.actor.runtime")
@@ -161,6 +164,18 @@ def end_of(stream: Any) -> Peer:
     if runtime is None:
         return Peer(stream, local=ActorId.here(VISITOR_NAME, own_id()))
     return runtime.open_peer(stream, remote=None)
+
+
+@asynccontextmanager
+async def portal_over(stream: Any) -> AsyncIterator[Portal]:
+    """A portal to whoever is at the other end of a channel, for as long as the block lasts."""
+    service = serve_soon(end_of(stream))
+    try:
+        await service.greeted.wait()
+        yield service.peer.portal
+    finally:
+        with trio.CancelScope(shield=True):
+            await service.end()
 
 
 def current() -> Runtime | None:

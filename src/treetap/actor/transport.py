@@ -122,13 +122,8 @@ async def connect_tcp(
         if stream is not None:
             await trio.aclose_forcefully(stream)
         raise
-    service = runtime.serve_soon(runtime.end_of(stream))
-    try:
-        await service.greeted.wait()
-        yield service.peer.portal
-    finally:
-        with trio.CancelScope(shield=True):
-            await service.end()
+    async with runtime.portal_over(stream) as portal:
+        yield portal
 
 
 class _Strangers:
