@@ -146,7 +146,7 @@ def test_when_nobody_reads_its_lines_any_more_the_program_ends(home):
 
 def test_the_same_command_is_run_without_the_option():
     probes = (SEPARATOR.join(["a.py:1", "x", "len(y)"]), "b.py:2 z")
-    asked = Asked(["prog", "--relay"], "shop", awake=True, probes=probes, relay=True)
+    asked = Asked(["prog", "--relay"], "shop", awake=True, probes=probes, relay=True, on_crash=True)
     words = command_line(asked)
     again = read(words[words.index("run") + 1 :])
     assert again == asked._replace(relay=False)

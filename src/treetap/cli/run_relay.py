@@ -50,6 +50,8 @@ def command_line(asked: Asked) -> list[str]:
         words += ["--name", asked.name]
     if asked.awake:
         words.append("--awake")
+    if asked.on_crash:
+        words.append("--on-crash")  # without a terminal it says in one line that it has none
     for probe in asked.probes:
         words += ["--probe", *probe.split(SEPARATOR)]
     return [*words, "--", *asked.command]
