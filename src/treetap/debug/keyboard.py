@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 #: Longer is no prompt.
 _MAX_PROMPT_CHARS = 200
+#: Python acts on a signal between two calls only, and one that comes just before ``read`` begins
+#: doesn't interrupt it: so no call lasts longer.
+_SIGNALS_S = 0.1
 
 
 class HungUp(Exception):
@@ -137,6 +140,8 @@ class Keyboard:
         line = b""
         while not line.endswith(ends):
             try:
+                if not terminal.wait_for_input(self._claim.fd, _SIGNALS_S):
+                    continue
                 typed = os.read(self._claim.fd, 65536)
             except OSError as exc:
                 raise HungUp from exc

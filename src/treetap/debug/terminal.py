@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import termios
@@ -76,6 +77,15 @@ def set_modes(fd: int, wanted: Modes) -> bool:
         except termios.error:
             return False
     return True
+
+
+def wait_for_input(fd: int, timeout_s: float) -> bool:
+    """Whether there is something to read, an end or an error included, within ``timeout_s``."""
+    if sys.platform == "darwin":  # where poll() doesn't know terminals
+        return bool(select.select([fd], [], [], timeout_s)[0])
+    poll = select.poll()  # a program may have too many files for select()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
 
 
 def reading(of: Modes) -> Modes:
