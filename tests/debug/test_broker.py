@@ -21,10 +21,14 @@ class FakeCustody:
     def __init__(self):
         self.former = None
         self.is_in_background = False
+        self.is_another_trees = False
         self.done = []
 
     def recover(self):
         self.done.append("recover")
+
+    def may_take(self):
+        return not self.is_another_trees
 
     def take(self, pid, root):
         if self.is_in_background:
@@ -79,8 +83,8 @@ class Client:
 
 
 class Running:
-    def __init__(self, folder):
-        self.place = Place(str(folder), "tree", os.getpid())
+    def __init__(self, folder, name="tree"):
+        self.place = Place(str(folder), name, os.getpid())
         self.custody = FakeCustody()
         listener = self.place.listen()
         # A root that has ended: it serves as long as anybody is connected.
@@ -122,6 +126,16 @@ def test_the_first_is_granted_and_the_next_told_its_place(running):
     placed = second.request().hear(message.PLACED)
     assert (placed["place"], placed["holder"]) == (1, "a (1)")
     assert first.hear(message.QUEUE)["waiting"] == ["b (2)"]
+
+
+def test_the_first_waits_for_another_tree_that_has_the_terminal(running):
+    running.custody.is_another_trees = True
+    first = running.client("a").request()
+    placed = first.hear(message.PLACED)
+    assert (placed["place"], placed["holder"]) == (1, "another tree on this terminal")
+    assert "take" not in running.custody.done
+    running.custody.is_another_trees = False
+    assert first.hear(message.GRANTED)
 
 
 def test_a_release_with_somebody_waiting_keeps_the_terminal(running):

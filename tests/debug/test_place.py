@@ -58,12 +58,12 @@ def test_a_path_that_is_too_long_for_a_socket_does(tmp_path):
     directory = tmp_path / ("d" * 120)
     directory.mkdir()
     place = Place(str(directory), "tree", os.getpid())
-    with place.listen(), place._try_to_connect() as connection:
+    with place.listen(), place.try_to_connect() as connection:
         assert connection is not None
 
 
 def test_nobody_listens_where_nobody_is(tmp_path):
     place = Place(str(tmp_path), "tree", os.getpid())
-    assert place._try_to_connect() is None
+    assert place.try_to_connect() is None
     place.listen().close()
-    assert place._try_to_connect() is None
+    assert place.try_to_connect() is None

@@ -22,12 +22,18 @@ from treetap.debug.lock import HOLDING, WAITING, Freed, Granted, Lock, Placed
 from treetap.link.auth import SAME_USER, peer_uid, standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from treetap.debug.custody import Custody, Record
 
 #: How often the end of a process is looked for, where the kernel can't tell it.
 _POLL_S = 1.0
+#: How often a terminal is asked for that another tree has.
+_TURN_POLL_S = 0.02
+_ANOTHER_TREE = "another tree on this terminal"
 #: How often a holder is looked after that a dead broker had granted the terminal to.
 _RECOVERY_POLL_S = 0.01
+_MAX_LABEL_CHARS = 200
 
 
 class Party:
@@ -39,6 +45,8 @@ class Party:
         self.pid = _peer_pid(connection)
         self.pidfd = _pidfd(self.pid)
         self.label = ""
+        self.id = 0
+        self.since_s = 0.0
 
     def send(self, kind: str, **content: Any) -> None:
         # It reads what it waits for; who doesn't is not waited for.
@@ -61,11 +69,14 @@ class Broker:
         self._listener = listener
         self._custody = custody
         self._record = record
+        #: Holds the lock, while another tree has the terminal.
+        self._next: Party | None = None
         self._root = root
         self._group = group
         self._root_fd = _pidfd(root)
         self._lock: Lock[Party] = Lock()
         self._parties: set[Party] = set()
+        self._count = 0
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
@@ -78,7 +89,8 @@ class Broker:
             self._selector.register(self._root_fd, selectors.EVENT_READ, None)
         is_polling = self._root_fd is None
         while self._parties or _is_alive(self._root):
-            for key, _ in self._selector.select(_POLL_S if is_polling else None):
+            timeout_s = _POLL_S if is_polling else None
+            for key, _ in self._selector.select(_TURN_POLL_S if self._next else timeout_s):
                 if key.fileobj is self._listener:
                     self._accept()
                 elif key.data is None:
@@ -86,6 +98,8 @@ class Broker:
                     self._root = 0
                 elif key.data in self._parties:
                     self._hear(key.data, has_ended=key.fileobj is not key.data.connection)
+            if self._next is not None and self._custody.may_take():
+                self._grant(self._next)
 
     def hang_up(self) -> None:
         """The terminal is gone: those who would have had SIGHUP from the kernel get it."""
@@ -120,12 +134,18 @@ class Broker:
     def _act(self, party: Party, heard: dict[str, Any]) -> None:
         kind, state = heard["is"], self._lock.state(party)
         if kind == message.REQUEST and state != WAITING:
-            party.label = str(heard["label"])
+            party.label = str(heard["label"])[:_MAX_LABEL_CHARS]
             party.pid = party.pid or int(heard["pid"])
             if os.getsid(party.pid) != os.getsid(0):
                 party.send(message.ELSEWHERE)
                 return
+            if not party.id:
+                self._count += 1
+                party.id = self._count
+            party.since_s = time.monotonic()
             self._tell(party, self._lock.request(party))
+        elif kind == message.LIST:
+            party.send(message.STANDINGS, standings=list(self._standings()))
         elif state != HOLDING:
             return
         elif kind == message.RELEASE:
@@ -133,7 +153,7 @@ class Broker:
             self._tell(party, notices)
             party.send(message.RELEASED)
         elif kind == message.SUSPEND:
-            self._custody.give_back(party.pid)
+            self._give_back(party.pid)
             party.send(message.RELEASED)
         elif kind == message.RESUME:
             self._grant(party)
@@ -161,16 +181,41 @@ class Broker:
                     label = holder.label if holder is not None else ""
                     party.send(message.PLACED, place=place, holder=label)
                 case Freed():
-                    self._custody.give_back(cause.pid)
+                    self._give_back(cause.pid)
         if holder is not None and not any(isinstance(notice, Granted) for notice in notices):
             holder.send(message.QUEUE, waiting=self._waiting())
 
     def _grant(self, party: Party) -> None:
+        party.since_s = time.monotonic()
+        self._next = None
+        if not self._custody.may_take():
+            self._next = party
+            party.send(message.PLACED, place=1, holder=_ANOTHER_TREE)
+            return
         former = self._custody.take(party.pid, self._root)
         if former is None:
             party.send(message.BACKGROUND)
             return
         party.send(message.GRANTED, group=self._group, former=former.group, waiting=self._waiting())
+
+    def _standings(self) -> Iterator[dict[str, Any]]:
+        """The fields of ``standing.Standing``, but for what the asker knows itself."""
+        holder, now_s = self._lock.holder, time.monotonic()
+        for place, party in enumerate((holder, *self._lock.waiting)):
+            if party is not None:
+                yield {
+                    "pid": party.pid,
+                    "label": party.label,
+                    "state": WAITING if place else HOLDING,
+                    "place": place,
+                    "since_s": round(now_s - party.since_s, 3),
+                    "by": "",
+                    "id": party.id,
+                }
+
+    def _give_back(self, pid: int) -> None:
+        self._next = None
+        self._custody.give_back(pid)
 
     def _waiting(self) -> list[str]:
         return [party.label for party in self._lock.waiting]

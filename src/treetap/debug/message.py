@@ -20,6 +20,9 @@ RESUME = "resume"
 #: The holder couldn't enter the broker's group; leave the foreground as it was.
 STAY = "stay"
 
+#: From anybody: who holds, who waits?
+LIST = "list"
+
 # From the broker.
 PLACED = "placed"
 GRANTED = "granted"
@@ -29,6 +32,8 @@ BACKGROUND = "background"
 RELEASED = "released"
 #: The party's terminal isn't the broker's.
 ELSEWHERE = "elsewhere"
+#: The answer to LIST.
+STANDINGS = "standings"
 #: How the queue is now.
 QUEUE = "queue"
 

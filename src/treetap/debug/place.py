@@ -61,15 +61,15 @@ class Place(NamedTuple):
             PauseError: It can't be started (slug ``pause-no-broker``).
         """
         try:
-            found = self._try_to_connect()
+            found = self.try_to_connect()
             if found is not None:
                 return found
             with self.alone():
-                found = self._try_to_connect()
+                found = self.try_to_connect()
                 if found is not None:
                     return found
                 self._start()
-                found = self._try_to_connect()
+                found = self.try_to_connect()
         except (OSError, subprocess.SubprocessError) as exc:
             raise _no_broker(str(exc)) from exc
         if found is None:
@@ -90,8 +90,14 @@ class Place(NamedTuple):
         listener.listen(128)
         return listener
 
-    def _try_to_connect(self) -> socket.socket | None:
+    def try_to_connect(self, timeout_s: float | None = None) -> socket.socket | None:
+        """A connection to the broker; ``None`` if there is none.
+
+        Raises:
+            OSError: It can't be told; with a timeout, the broker doesn't accept.
+        """
         connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout_s)
         try:
             with self._address() as address:
                 connection.connect(address)
