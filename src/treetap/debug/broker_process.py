@@ -16,6 +16,7 @@ from typing import Any
 from treetap.debug import terminal
 from treetap.debug.broker import Broker
 from treetap.debug.custody import Custody, Record
+from treetap.debug.neighbours import Turn
 from treetap.debug.place import Place
 
 #: What the keyboard, or the terminal, sends to the foreground group, or to one in the background.
@@ -52,7 +53,10 @@ def main() -> None:
 
 def _run(place: Place, fd: int, listener: Any) -> None:
     record = Record(place.path("held"))
-    broker = Broker(listener, Custody(fd, os.getpgid(0), record), record, place.root, os.getpgid(0))
+    group = os.getpgid(0)
+    turn = Turn(place.directory, os.getsid(0))
+    custody = Custody(fd, group, record, turn)
+    broker = Broker(listener, custody, record, place.root, group)
 
     def hang_up(_number: int, _frame: object) -> None:
         broker.hang_up()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.debug import message, terminal
 from treetap.debug.custody import Custody, Former, Record
+from treetap.debug.neighbours import Turn
 from treetap.errors import PauseError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Claim:
         self._place = place
         self._label = label
         self._record = Record(place.path("held"))
+        self._turn = Turn(place.directory, os.getsid(0))
         self._connection: socket.socket | None = None
         self._lines = message.Lines()
         self._heard: deque[dict[str, Any]] = deque()
@@ -87,6 +89,7 @@ class Claim:
         terminal.set_modes(self.fd, self.modes)
         self._go_home()
         self._record.let_go()
+        self._turn.give()
         try:
             self._send(message.RELEASE)
             self._wait_for(message.RELEASED)
@@ -104,6 +107,7 @@ class Claim:
         terminal.set_modes(self.fd, self.modes)
         self._go_home()
         self._record.let_go()
+        self._turn.give()
         try:
             self._send(message.SUSPEND)
             self._wait_for(message.RELEASED)
@@ -194,6 +198,7 @@ class Claim:
             self._send(message.STAY)
             self._wait_for(message.RELEASED)
         self._record.hold()
+        self._turn.hold()
         self.modes = terminal.modes(self.fd) or []
 
     def _go_home(self) -> None:
@@ -218,7 +223,7 @@ class Claim:
             return  # another one is there already, and has granted the terminal
         former = self._record.read()
         if former is not None and former.by == self._group:
-            custody = Custody(self.fd, self._group, self._record)
+            custody = Custody(self.fd, self._group, self._record, self._turn)
             custody.former = Former(self._former_group, self.modes, self._group)
             custody.give_back(os.getpid())
 
@@ -260,6 +265,7 @@ class Claim:
     def _close(self) -> None:
         self._disconnect()
         self._record.let_go()
+        self._turn.give()
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)

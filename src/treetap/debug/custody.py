@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from treetap.debug import kinship, terminal
 
 if TYPE_CHECKING:
+    from treetap.debug.neighbours import Turn
     from treetap.debug.terminal import Modes
 
 
@@ -93,12 +94,14 @@ class Custody:
         fd: Of the terminal.
         group: The process group that a holder enters; it is made the foreground group.
         record: Where it is written down.
+        turn: At this terminal, among other trees.
     """
 
-    def __init__(self, fd: int, group: int, record: Record) -> None:
+    def __init__(self, fd: int, group: int, record: Record, turn: Turn) -> None:
         self._fd = fd
         self._group = group
         self._record = record
+        self._turn = turn
         self.former: Former | None = None
 
     def recover(self) -> None:
@@ -108,17 +111,23 @@ class Custody:
             self.former = former
             self.give_back(0)
 
+    def may_take(self) -> bool:
+        """Whether no other tree has the terminal; then none gets it until it is given back."""
+        return self._turn.take()
+
     def take(self, pid: int, root: int) -> Former | None:
         """Take the terminal for ``pid``; ``None`` if another job is in its foreground."""
         if self.former is None:
             group, modes = terminal.foreground(self._fd), terminal.modes(self._fd)
             if modes is None:
+                self._turn.give()
                 return None
             if not kinship.is_group_alive(
                 group
             ):  # its last process ended while it had the terminal
                 group = os.getpgid(pid)
             elif group not in kinship.job_groups(pid, root):
+                self._turn.give()
                 return None
             self.former = Former(group, modes, self._group)
             self._record.write(self.former)
@@ -134,8 +143,11 @@ class Custody:
     def give_back(self, pid: int) -> None:
         """Restore what was, or what comes nearest; ``pid`` was the last holder. Idempotent."""
         former, self.former = self.former, None
-        if former is None:
-            return
+        if former is not None:
+            self._restore(former, pid)
+        self._turn.give()
+
+    def _restore(self, former: Former, pid: int) -> None:
         terminal.set_modes(self._fd, former.modes)
         now = terminal.foreground(self._fd)
         # Otherwise somebody has taken it meanwhile, as a shell does when its job has ended.
