@@ -22,6 +22,8 @@ from treetap.debug.lock import HOLDING, WAITING, Freed, Granted, Lock, Placed
 from treetap.link.auth import SAME_USER, peer_uid, standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from treetap.debug.custody import Custody, Record
 
 #: How often the end of a process is looked for, where the kernel can't tell it.
@@ -31,6 +33,7 @@ _TURN_POLL_S = 0.02
 _ANOTHER_TREE = "another tree on this terminal"
 #: How often a holder is looked after that a dead broker had granted the terminal to.
 _RECOVERY_POLL_S = 0.01
+_MAX_LABEL_CHARS = 200
 
 
 class Party:
@@ -42,6 +45,8 @@ class Party:
         self.pid = _peer_pid(connection)
         self.pidfd = _pidfd(self.pid)
         self.label = ""
+        self.id = 0
+        self.since_s = 0.0
 
     def send(self, kind: str, **content: Any) -> None:
         # It reads what it waits for; who doesn't is not waited for.
@@ -71,6 +76,7 @@ class Broker:
         self._root_fd = _pidfd(root)
         self._lock: Lock[Party] = Lock()
         self._parties: set[Party] = set()
+        self._count = 0
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
@@ -128,12 +134,18 @@ class Broker:
     def _act(self, party: Party, heard: dict[str, Any]) -> None:
         kind, state = heard["is"], self._lock.state(party)
         if kind == message.REQUEST and state != WAITING:
-            party.label = str(heard["label"])
+            party.label = str(heard["label"])[:_MAX_LABEL_CHARS]
             party.pid = party.pid or int(heard["pid"])
             if os.getsid(party.pid) != os.getsid(0):
                 party.send(message.ELSEWHERE)
                 return
+            if not party.id:
+                self._count += 1
+                party.id = self._count
+            party.since_s = time.monotonic()
             self._tell(party, self._lock.request(party))
+        elif kind == message.LIST:
+            party.send(message.STANDINGS, standings=list(self._standings()))
         elif state != HOLDING:
             return
         elif kind == message.RELEASE:
@@ -174,6 +186,7 @@ class Broker:
             holder.send(message.QUEUE, waiting=self._waiting())
 
     def _grant(self, party: Party) -> None:
+        party.since_s = time.monotonic()
         self._next = None
         if not self._custody.may_take():
             self._next = party
@@ -184,6 +197,21 @@ class Broker:
             party.send(message.BACKGROUND)
             return
         party.send(message.GRANTED, group=self._group, former=former.group, waiting=self._waiting())
+
+    def _standings(self) -> Iterator[dict[str, Any]]:
+        """The fields of ``standing.Standing``, but for what the asker knows itself."""
+        holder, now_s = self._lock.holder, time.monotonic()
+        for place, party in enumerate((holder, *self._lock.waiting)):
+            if party is not None:
+                yield {
+                    "pid": party.pid,
+                    "label": party.label,
+                    "state": WAITING if place else HOLDING,
+                    "place": place,
+                    "since_s": round(now_s - party.since_s, 3),
+                    "by": "",
+                    "id": party.id,
+                }
 
     def _give_back(self, pid: int) -> None:
         self._next = None
