@@ -117,7 +117,7 @@ class Claim:
         if self._former_group not in (0, os.getpgid(0)):
             with contextlib.suppress(OSError):
                 os.killpg(self._former_group, signal.SIGTSTP)
-        self._stop(signal.SIGTSTP)
+        self._stop(is_sure=True)
         try:
             self._send(message.RESUME)
             self._enter(self._wait_for(message.GRANTED, message.BACKGROUND))
@@ -168,9 +168,10 @@ class Claim:
     def _enter(self, answer: dict[str, Any]) -> None:
         ignored = 0
         while answer["is"] == message.BACKGROUND:
-            # As any job is stopped that reads from the terminal in the background.
+            # As any job is stopped that reads from the terminal in the background; but not by
+            # SIGTTIN, which is a word for "one worker more" to the masters of web servers.
             before_s = time.monotonic()
-            self._stop(signal.SIGTTIN)
+            self._stop(is_sure=False)
             ignored = ignored + 1 if time.monotonic() - before_s < 2 * _STOP_S else 0
             if ignored > _MAX_STOPS_IGNORED:
                 raise PauseError(
@@ -212,9 +213,9 @@ class Claim:
             with contextlib.suppress(OSError):
                 os.setpgid(0, 0)
 
-    def _stop(self, how: signal.Signals) -> None:
-        os.killpg(os.getpgid(0), how)
-        if threading.current_thread() is not threading.main_thread() or how != signal.SIGTSTP:
+    def _stop(self, *, is_sure: bool) -> None:
+        os.killpg(os.getpgid(0), signal.SIGTSTP)
+        if threading.current_thread() is not threading.main_thread() or not is_sure:
             time.sleep(_STOP_S)
 
     def _restore_alone(self) -> None:
