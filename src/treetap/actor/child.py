@@ -31,7 +31,7 @@ import time
 
 from treetap.actor import kernel
 from treetap.actor.control import ControlInbox, encode
-from treetap.actor.fork import ACTOR_VARIABLE, CHANNEL, CONTROL, Birth
+from treetap.actor.fork import ACTOR_VARIABLE, CHANNEL, CONTROL, NAME_VARIABLE, Birth
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,6 +160,8 @@ def _take_over(fields: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(fields["env"])
     os.environ[ACTOR_VARIABLE] = fields["uid"]
+    # For the header of a prompt; with the pid, so that it isn't said of a program started here.
+    os.environ[NAME_VARIABLE] = f"{os.getpid()} {fields['depth']} {fields['name']}"
     time.tzset()
     sys.argv[:] = fields["argv"]
     sys.orig_argv[:] = fields["orig_argv"]

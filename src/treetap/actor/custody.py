@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from treetap.actor import log, tapping
+from treetap.actor import crashes, log, tapping
 from treetap.actor.identity import ActorId
 from treetap.actor.portal import Portal
 from treetap.actor.runtime import serve_soon
@@ -22,6 +22,7 @@ from treetap.errors import ActorDied, ActorError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from treetap.actor.crashes import Debug
     from treetap.actor.runtime import Runtime, Service
     from treetap.actor.spawning import Spawned
 
@@ -42,12 +43,14 @@ class Terms(msgspec.Struct, frozen=True):
         preload: Modules that it has imported when it is up.
         cancel_grace_s: How long it has to end, a level of its tree.
         loglevel: Of its root logger; ``None`` for that of this process at the time.
+        debug: Which crashes open a prompt there.
     """
 
     method: str
     preload: tuple[str, ...]
     cancel_grace_s: float
     loglevel: int | None
+    debug: Debug
 
     @classmethod
     def checked(
@@ -56,6 +59,7 @@ class Terms(msgspec.Struct, frozen=True):
         preload: Iterable[str],
         cancel_grace_s: float,
         loglevel: int | str | None,
+        debug: Debug,
     ) -> Terms:
         """Terms that make sense.
 
@@ -69,7 +73,7 @@ class Terms(msgspec.Struct, frozen=True):
         if not cancel_grace_s >= 0:
             raise ValueError(f"cancel_grace_s can't be {cancel_grace_s!r}")
         level = None if loglevel is None else log.level_of(loglevel)
-        return cls(method, tuple(preload), float(cancel_grace_s), level)
+        return cls(method, tuple(preload), float(cancel_grace_s), level, crashes.checked(debug))
 
     def but(
         self,
@@ -77,6 +81,7 @@ class Terms(msgspec.Struct, frozen=True):
         start_method: str | None,
         preload: Iterable[str] | None,
         loglevel: int | str | None,
+        debug: Debug | None,
     ) -> Terms:
         """With what is given instead.
 
@@ -88,6 +93,7 @@ class Terms(msgspec.Struct, frozen=True):
             self.preload if preload is None else preload,
             self.cancel_grace_s,
             self.loglevel if loglevel is None else loglevel,
+            self.debug if debug is None else debug,
         )
 
 
@@ -221,7 +227,8 @@ class Charge:
             answer = await self.service.peer.request_cancel()
         if not answer:
             # It is stuck: what it should do in order, it can't.
-            _log.warning("%s doesn't answer, and is killed", self.actor)
+            if not self._is_unwanted:
+                _log.warning("%s doesn't answer, and is killed", self.actor)
             control.say("kill", uid=self.uid)
         elif answer == "deferred":
             # Somebody below holds the terminal, or waits for it.
@@ -285,6 +292,8 @@ def start(
         path=[path or os.getcwd() for path in sys.path],
         main_path=here.main_path,
         loglevel=level,
+        debug=terms.debug,
+        depth=here.depth + 1,
         parent=list(msgspec.structs.astuple(me)),
         tree=me.tree,
         token=here.token,

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from treetap.actor.crashes import SEEN_BELOW, was_seen
 from treetap.actor.identity import ActorId
 from treetap.actor.reference import Reference, outward_name, resolve
 from treetap.errors import RemoteError
@@ -39,6 +40,7 @@ class Boxed(msgspec.Struct, frozen=True, array_like=True):
         notes: As they were when it left.
         content: ``args`` and attributes, encoded; empty where they aren't plain.
         members: Of a group; None otherwise.
+        is_seen: Somebody has looked at it, at a prompt.
     """
 
     module: str
@@ -48,6 +50,7 @@ class Boxed(msgspec.Struct, frozen=True, array_like=True):
     notes: list[str]
     content: bytes
     members: list[Boxed] | None
+    is_seen: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -87,6 +90,7 @@ def _boxed(exc: BaseException, depth: int) -> Boxed:
         [str(note) for note in _notes(exc)],
         _content(exc),
         members,
+        was_seen(exc),
     )
 
 
@@ -134,7 +138,7 @@ def _content(exc: BaseException) -> bytes:
     try:
         reduced: Any = _builtin_type(type(exc)).__reduce__(exc)
         state: dict[str, Any] = (reduced[2] if len(reduced) > 2 else None) or {}
-        state = _slots_of(exc) | {name: state[name] for name in state if name != "__notes__"}
+        state = _slots_of(exc) | {name: state[name] for name in state if not name.startswith("__")}
         args = () if isinstance(exc, BaseExceptionGroup) else reduced[1]
         return _encode([_plain(args, 0), _plain(state, 0)])
     except Exception:  # noqa: BLE001 - not plain, or attributes that raise: it crosses as a text
@@ -195,6 +199,9 @@ def _unboxed(boxed: Boxed, actor: ActorId, main: str | None) -> Exception:
             text=boxed.text,
             traceback=boxed.traceback,
         )
+    if boxed.is_seen:
+        with suppress(AttributeError):  # it has slots
+            setattr(exc, SEEN_BELOW, True)
     for note in boxed.notes:
         exc.add_note(note)
     lines = "\n".join(f"  | {line}" for line in boxed.traceback.splitlines())

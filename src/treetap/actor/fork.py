@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: In each actor's environment, and so in that of the programs that it starts: whose they are.
 ACTOR_VARIABLE = "TREETAP_ACTOR"
+#: ``PID DEPTH NAME`` of an actor: what a prompt there says of it.
+NAME_VARIABLE = "TREETAP_ACTOR_NAME"
 
 #: Of each actor: the channel to its parent, and the control socket.
 CHANNEL, CONTROL = 3, 4

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
+from treetap.actor import crashes
 from treetap.actor.context import CalleeSide
 from treetap.actor.failure import box
 from treetap.actor.message import (
@@ -90,8 +91,9 @@ async def handle(peer: Peer, incoming: Incoming, call: Call) -> None:
             body = await _run(peer, incoming, call)
             kind = RESULT
     except Exception as exc:  # noqa: BLE001 - it is the caller's
-        kind, body = _failed(incoming, exc)
+        kind, body = _failed(peer, incoming, exc)
     except BaseException as exc:  # noqa: BLE001 - it goes on below
+        crashes.look(exc, peer.debug)
         kind, body, onward = _ended_from_outside(peer, exc)
     if kind == CANCELLED and not body:
         body = _encode(Cancelled(_who(peer, incoming), incoming.is_called_off))
@@ -129,10 +131,11 @@ async def _run(peer: Peer, incoming: Incoming, call: Call) -> bytes:
     return contract.result.encode(found)
 
 
-def _failed(incoming: Incoming, exc: Exception) -> tuple[int, bytes]:
+def _failed(peer: Peer, incoming: Incoming, exc: Exception) -> tuple[int, bytes]:
     context = incoming.context
     if context is not None and _is_only(exc, context.stream.refusal):
         return CANCELLED, _encode(Cancelled("the caller has closed the stream", True))
+    crashes.look(exc, peer.debug)
     return FAILURE, box(exc)
 
 

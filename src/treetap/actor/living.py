@@ -60,6 +60,8 @@ async def _live(fields: dict[str, Any], channel: socket.socket, control: socket.
             control=control,
             cancel=scope.cancel,
             why_ending=why_ending,
+            debug=fields["debug"],
+            depth=fields["depth"],
         )
         runtime.enter(here)
         with on_sigterm(end_by_signal):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import trio
 
-from treetap.actor import runtime
+from treetap.actor import crashes, runtime
 from treetap.actor.aftermath import without_consequences
 from treetap.actor.custody import Charge, Terms, start
 from treetap.errors import ActorError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
+    from treetap.actor.crashes import Debug
     from treetap.actor.custody import OwnedPortal
     from treetap.actor.identity import ActorId
     from treetap.actor.runtime import Runtime
@@ -66,6 +67,7 @@ class ActorNursery:
         env: Mapping[str, str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         loglevel: int | str | None = None,
+        debug: Debug | None = None,
     ) -> OwnedPortal:
         """A new actor, which is up when this returns, and serves until it is told to end.
 
@@ -77,14 +79,17 @@ class ActorNursery:
             env: Its environment, instead of this process's.
             cwd: Its working directory, instead of this process's.
             loglevel: Of its root logger, instead of the nursery's.
+            debug: Which crashes there open a prompt, instead of what the nursery says.
 
         Raises:
             ActorError: It could not be started (slug ``actor-spawn``).
             ActorDied: It ended while it started; with its traceback, if it had time for one.
-            ValueError: The start method or the level is none.
+            ValueError: The start method, the level or ``debug`` is none.
             OSError: ``cwd`` is no directory.
         """
-        terms = self._terms.but(start_method=start_method, preload=preload, loglevel=loglevel)
+        terms = self._terms.but(
+            start_method=start_method, preload=preload, loglevel=loglevel, debug=debug
+        )
         charge = start(self._runtime, name, terms, env=env, cwd=cwd)
         self._charges.append(charge)
         try:
@@ -164,6 +169,7 @@ async def open_nursery(
     preload: Iterable[str] = (),
     cancel_grace_s: float = 0.5,
     loglevel: int | str | None = None,
+    debug: Debug | None = None,
 ) -> AsyncIterator[ActorNursery]:
     """A nursery of actors. The first in a program begins a tree, whose root the program is.
 
@@ -174,17 +180,23 @@ async def open_nursery(
         cancel_grace_s: How long an actor has to end in order when it is told to, and as long
             again for each level below it; one that doesn't even answer by then is killed.
         loglevel: Of the root loggers of actors; that of this process's if not given.
+        debug: ``True``: a crash of the block, or of a function that is called in the actors,
+            opens a prompt where it arises. ``"each"``: and one in each actor that its error
+            passes, and here. What this actor was started with if not given; ``False`` in the root.
 
     Raises:
         ExceptionGroup: What happened in the block and to the actors, as a trio nursery raises
             it; without what followed from it.
-        ValueError: The start method or the level is none.
+        ValueError: The start method, the level or ``debug`` is none.
     """
-    terms = Terms.checked(start_method, preload, cancel_grace_s, loglevel)
+    terms = Terms.checked(
+        start_method, preload, cancel_grace_s, loglevel, runtime.debug_of_here(debug)
+    )
     here = runtime.obtain(name)
     if terms.method == "warm":
         here.control.say("warm")
     ended_before: set[str] = set()
+    here.breakpoint_hook.enter(is_wanted=bool(terms.debug))
     try:
         async with trio.open_nursery() as tasks:
             nursery = ActorNursery(here, terms, tasks)
@@ -193,12 +205,18 @@ async def open_nursery(
             try:
                 yield nursery
                 await nursery._finish()
+            except BaseException as exc:
+                # As long as what it happened to is still there.
+                crashes.look(exc, terms.debug)
+                raise
             finally:
                 # What is told of an actor that isn't among these, was told before it was ended.
                 ended_before.update(nursery._ended)
     except BaseExceptionGroup as group:
         happened = without_consequences(group, ended_before)
         if happened is not None:
+            crashes.look(happened, terms.debug, crashes.program_frame())
             raise happened from None
     finally:
+        here.breakpoint_hook.leave(is_wanted=bool(terms.debug))
         here.ending.leave(cancel)

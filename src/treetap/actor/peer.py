@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
 
+    from treetap.actor.crashes import Debug
     from treetap.actor.identity import ActorId
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Peer:
             in all that waits for the other side.
         on_cancel_actor: Called when the other side asks this actor to end; without it, refused.
         why_ending: Says why this actor ends, for callers whose calls are cancelled by that.
+        debug: Which crashes of functions that the other side calls open a prompt here.
         cancel_grace_s: What a cancelled call waits for its end at the other side.
         max_frame_bytes: Of one message, both ways.
     """
@@ -70,11 +72,13 @@ class Peer:
         explain: Callable[[], Awaitable[ActorDied]] | None = None,
         on_cancel_actor: Callable[[], None] | None = None,
         why_ending: Callable[[], str] | None = None,
+        debug: Debug = False,
         cancel_grace_s: float = 0.5,
         max_frame_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         self.local = local
         self.main_path = main_path
+        self.debug = debug
         self.cancel_grace_s = cancel_grace_s
         self.portal = Portal(self)
         #: Why the connection was ended by us, if the other side gave reason to.

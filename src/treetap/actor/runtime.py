@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from treetap.actor import tapping
+from treetap.actor.crashes import BreakpointHook
 from treetap.actor.ending import Ending
 from treetap.actor.identity import ActorId
 from treetap.actor.peer import Peer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from treetap.actor.crashes import Debug
     from treetap.actor.portal import Portal
 
 _log = logging.getLogger("treetap.actor")
@@ -51,8 +53,11 @@ class Runtime:
         cancel: Ends this actor in order; ``None`` for the root, which nobody but its user ends.
         why_ending: Says why this actor ends, see ``Peer``.
         alarm: See ``SpawnerProcess.alarm``; ``None`` for all but the root.
+        debug: Which crashes open a prompt here, see ``crashes``.
+        depth: How many actors are above this one.
 
     Attributes:
+        breakpoint_hook: What ``breakpoint()`` does in the root.
         control: The line to the spawner.
         ending: What becomes of SIGTERM.
     """
@@ -68,8 +73,13 @@ class Runtime:
         cancel: Callable[[], None] | None = None,
         why_ending: Callable[[], str] | None = None,
         alarm: socket.socket | None = None,
+        debug: Debug = False,
+        depth: int = 0,
     ) -> None:
         self.me = me
+        self.debug = debug
+        self.depth = depth
+        self.breakpoint_hook = BreakpointHook()
         self.parent = parent
         self.token = token
         self.main_path = main_path
@@ -99,6 +109,7 @@ class Runtime:
             explain=explain,
             on_cancel_actor=self._cancel,
             why_ending=self._why_ending,
+            debug=self.debug,
         )
 
     def _welcome(self, sock: socket.socket) -> None:
@@ -200,6 +211,14 @@ def needed() -> Runtime:
             slug="actor-no-tree",
         )
     return runtime
+
+
+def debug_of_here(debug: Debug | None) -> Debug:
+    """``debug``, or what this actor was started with."""
+    if debug is not None:
+        return debug
+    here = current()
+    return False if here is None else here.debug
 
 
 def enter(runtime: Runtime) -> None:

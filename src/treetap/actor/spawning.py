@@ -37,6 +37,8 @@ class Order(msgspec.Struct, frozen=True):
         path: ``sys.path``.
         main_path: The program, see ``reference.main_place``.
         loglevel: Of its root logger.
+        debug: Which crashes open a prompt there, see ``crashes``.
+        depth: How many actors are above it.
         parent: The parent's ``ActorId`` as a list.
         tree: Id of the tree.
         token: Of the tree.
@@ -52,6 +54,8 @@ class Order(msgspec.Struct, frozen=True):
     path: list[str]
     main_path: str | None
     loglevel: int
+    debug: bool | str
+    depth: int
     parent: list[Any]
     tree: str
     token: str

@@ -67,16 +67,31 @@ def is_crash(exc: BaseException) -> bool:
 
 
 def look_at(exc: BaseException) -> None:
-    """Open a prompt on ``exc``, unless that was done already."""
-    if getattr(exc, _SEEN, False) or exc.__traceback__ is None:
+    """Open a prompt on ``exc``, unless that was done already; of a group: on each of its crashes."""
+    if exc.__traceback__ is None or _is_seen(exc):
         return
+    _mark_seen(exc)
+    from treetap.debug.entry import post_mortem
+
+    post_mortem(exc)
+
+
+def _is_seen(exc: BaseException) -> bool:
+    if getattr(exc, _SEEN, False):
+        return True
+    if not isinstance(exc, BaseExceptionGroup):
+        return False
+    return all(_is_seen(one) for one in exc.exceptions if is_crash(one))
+
+
+def _mark_seen(exc: BaseException) -> None:
     try:
         setattr(exc, _SEEN, True)
     except AttributeError:
         pass  # it has slots, and may be asked about again
-    from treetap.debug.entry import post_mortem
-
-    post_mortem(exc)
+    if isinstance(exc, BaseExceptionGroup):
+        for one in exc.exceptions:
+            _mark_seen(one)
 
 
 def _cancellations() -> tuple[type[BaseException], ...]:

@@ -10,6 +10,8 @@ import os
 from typing import NamedTuple
 
 TREE_VARIABLE = "TREETAP_TREE"
+#: In an actor: ``PID DEPTH NAME``. To the kernel all actors are children of one process.
+ACTOR_VARIABLE = "TREETAP_ACTOR_NAME"
 #: A chain of parents that is longer is taken for a race between two readings.
 _MAX_DEPTH = 64
 
@@ -60,6 +62,21 @@ def depth(pid: int, root: int) -> int | None:
     """How many processes are above this one, up to ``root``; ``None`` if ``root`` isn't above it."""
     chain = ancestors(pid, root)
     return len(chain) - 1 if chain and chain[-1].pid == root else None
+
+
+def own_depth(root: int) -> int | None:
+    """How deep this process is in its tree, as the user sees it; ``None`` if that can't be known."""
+    actor = actor_here()
+    return depth(os.getpid(), root) if actor is None else actor[1]
+
+
+def actor_here() -> tuple[str, int] | None:
+    """Name and depth of this process, if it is an actor."""
+    pid, _, rest = os.environ.get(ACTOR_VARIABLE, "").partition(" ")
+    level, _, name = rest.partition(" ")
+    if pid != str(os.getpid()) or not level.isdecimal():
+        return None
+    return name, int(level)
 
 
 def job_groups(pid: int, root: int) -> set[int]:

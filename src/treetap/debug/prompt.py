@@ -8,18 +8,20 @@ Its own handling of SIGINT is off (``nosigint``): the session has one.
 from __future__ import annotations
 
 import bdb
+import code
 import dis
 import inspect
-import pdb
 import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import task
-from treetap.debug.keyboard import HungUp
+from treetap.debug.completion import candidates
+from treetap.debug.private import load_pdb
 from treetap.debug.session import BUSY, COMMAND, STEPPING, Session
 from treetap.debug.shield import shield
+from treetap.debug.terminal import HungUp
 from treetap.errors import PauseError
 
 if TYPE_CHECKING:
@@ -41,10 +43,11 @@ _OURS = ("treetap.debug.*",)
 
 
 if TYPE_CHECKING:
+    import pdb
+
     _Pdb = pdb.Pdb
 else:
-    # The standard library's own: others put theirs in its place when they are imported.
-    _Pdb = next(kind for kind in pdb.Pdb.__mro__ if kind.__module__ == "pdb")
+    _Pdb = load_pdb().Pdb
 
 
 class Prompt(_Pdb):
@@ -74,6 +77,7 @@ class Prompt(_Pdb):
         self._bottom: FrameType | None = None
         self._raising: FrameType | None = None
         self._suspended: list[FrameType] = []
+        self._is_python = False
 
     # What the program calls.
 
@@ -111,6 +115,7 @@ class Prompt(_Pdb):
 
     def interaction(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
         self.session.on_interrupt = self._interrupt
+        self.session.complete = self._complete
         self._is_over = False
         try:
             if not self._is_nested:
@@ -156,13 +161,27 @@ class Prompt(_Pdb):
         finally:
             self.session.mode = BUSY
 
-    def do_interact(self, arg: str) -> Any:
-        files = sys.stdin, sys.stdout, sys.stderr
+    def do_interact(self, arg: str) -> None:
+        """interact
+
+        Start an interactive interpreter on the names of the current frame; ctrl-d ends it.
+        """
+        assert self.curframe is not None
+        names = {**self.curframe.f_globals, **self.curframe.f_locals}
+        files, had_ps1 = (sys.stdin, sys.stdout, sys.stderr), hasattr(sys, "ps1")
         sys.stdin, sys.stdout, sys.stderr = self.stdin, self.stdout, self.stdout
+        self._is_python = True
         try:
-            return super().do_interact(arg)
+            code.InteractiveConsole(names).interact(
+                "*pdb interact start*", "*exit from pdb interact command*"
+            )
+        except SystemExit:
+            self.message("*exit from pdb interact command*")
         finally:
+            self._is_python = False
             sys.stdin, sys.stdout, sys.stderr = files
+            if not had_ps1 and hasattr(sys, "ps1"):
+                del sys.ps1  # by which programs know that they are interactive
 
     def do_run(self, arg: str) -> None:
         self.error("The program can't be started anew from within.")
@@ -217,6 +236,9 @@ class Prompt(_Pdb):
             frame = frame.f_back
         sys.settrace(self.trace_dispatch)
 
+    def _complete(self, line: str, begin: int, end: int) -> list[str]:
+        return candidates(self, line, begin, end, is_python=self._is_python)
+
     def _end(self) -> None:
         if not self._is_nested:
             self.session.close()
@@ -259,8 +281,10 @@ class Prompt(_Pdb):
 
 
 def _told(exc: BaseException) -> str:
-    """An exception as the last line of its traceback has it, on one line."""
-    return " ".join("".join(traceback.format_exception_only(exc)).split())[:200]
+    """An exception as the last line of its traceback has it, on one line; without its notes."""
+    told = traceback.TracebackException(type(exc), exc, None)
+    told.__notes__ = None  # type: ignore[assignment]
+    return " ".join("".join(told.format_exception_only()).split())[:200]
 
 
 def _is_machinery(frame: FrameType) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
+from treetap.debug.history import History
 from treetap.debug.keyboard import Keyboard, Screen
 from treetap.debug.place import own_place
 from treetap.debug.shield import shield
@@ -27,6 +28,8 @@ from treetap.debug.shield import shield
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+    from treetap.debug.editor import Complete
 
 OVER = "over"
 WAITING = "waiting"
@@ -49,6 +52,8 @@ class Session:
         self.mode = OVER
         #: What ctrl-c does in a step: set by the prompt.
         self.on_interrupt: Callable[[FrameType | None], None] | None = None
+        #: What tab does: likewise.
+        self.complete: Complete | None = None
         self._thread = threading.current_thread()
         self._was_pressed = False
         self._outer = BUSY
@@ -60,6 +65,8 @@ class Session:
             before=self._before_line,
             after=self._after_line,
             suspend=self._suspend,
+            complete=self._complete,
+            history=History(self._place.path("history")),
         )
 
     def open(self, title: str) -> None:
@@ -146,6 +153,16 @@ class Session:
         self.mode = self._outer
         self._set_running_modes()
 
+    def _complete(self, line: str, begin: int, end: int) -> list[str]:
+        """It may run code of the program's, so that ctrl-c works as in a command."""
+        before, self.mode = self.mode, COMMAND
+        try:
+            return self.complete(line, begin, end) if self.complete is not None else []
+        except (Exception, KeyboardInterrupt, SystemExit):  # noqa: BLE001 - no candidates then
+            return []
+        finally:
+            self.mode = before
+
     def _set_running_modes(self) -> None:
         is_quiet = not (self._claim.is_apart and shield.is_on)
         terminal.set_modes(self._claim.fd, terminal.running(self._claim.modes, is_quiet=is_quiet))
@@ -157,7 +174,7 @@ class Session:
 
     def _header(self, title: str) -> str:
         parts = [self.label]
-        depth = kinship.depth(os.getpid(), self._place.root)
+        depth = kinship.own_depth(self._place.root)
         if depth:
             parts.append(f"depth {depth}")
         if self._thread is not threading.main_thread():
@@ -175,6 +192,9 @@ class Session:
 
 def own_name() -> str:
     """What the user, or multiprocessing, calls this process; else its program's name."""
+    actor = kinship.actor_here()
+    if actor is not None:
+        return actor[0]
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         return str(multiprocessing.current_process().name)
