@@ -283,7 +283,7 @@ class Prompt(_Pdb):
 def _told(exc: BaseException) -> str:
     """An exception as the last line of its traceback has it, on one line; without its notes."""
     told = traceback.TracebackException(type(exc), exc, None)
-    told.__notes__ = None  # type: ignore[assignment]
+    told.__notes__ = None
     return " ".join("".join(told.format_exception_only()).split())[:200]
 
 
