@@ -225,7 +225,7 @@ class Claim:
         former = self._record.read()
         if former is not None and former.by == self._group:
             custody = Custody(self.fd, self._group, self._record, self._turn)
-            custody.former = Former(self._former_group, self.modes, self._group)
+            custody.former = Former(self._former_group, former.modes, self._group)
             custody.give_back(os.getpid())
 
     def _send(self, kind: str, **content: Any) -> None:

@@ -132,7 +132,7 @@ class Custody:
             self.former = Former(group, modes, self._group)
             self._record.write(self.former)
         terminal.set_foreground(self._fd, self._group)
-        terminal.set_modes(self._fd, self.former.modes)
+        terminal.set_modes(self._fd, terminal.held(self.former.modes))
         return self.former
 
     def stay(self) -> None:

@@ -88,6 +88,16 @@ def wait_for_input(fd: int, timeout_s: float) -> bool:
     return bool(poll.poll(timeout_s * 1000))
 
 
+def held(of: Modes) -> Modes:
+    """``of``, while a tree holds the terminal: a process in the background may write to it.
+
+    Under ``stty tostop`` the program's other processes would be stopped, and nobody would wake them.
+    """
+    made = [*of[:_CC], list(of[_CC])]
+    made[_LFLAG] &= ~termios.TOSTOP
+    return made
+
+
 def reading(of: Modes) -> Modes:
     """``of``, for a prompt: lines, echo, and no key that sends a signal.
 
