@@ -23,6 +23,7 @@ PLAN = {
     "config": Place(2, BOTH),
     "link": Place(3, BOTH),
     "probe": Place(3, PROCESS),
+    "stack": Place(3, PROCESS),
     "store": Place(3, DAEMON),
     "dap": Place(3, DAEMON),
     "node": Place(4, PROCESS),

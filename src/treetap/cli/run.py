@@ -139,7 +139,7 @@ def tree_environment(settings: Settings, name: str) -> dict[str, str]:
 
     pid = os.getpid()
     tree = f"{pid}-{process_start_ns(pid):x}"
-    return environment(os.environ, home=settings.home, tree=tree, name=name)
+    return environment(os.environ, home=settings.home, tree=tree, name=name, debug=True)
 
 
 def register(settings: Settings, tree: str, probes: list[tuple[str, list[str]]]) -> None:

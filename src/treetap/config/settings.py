@@ -55,6 +55,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "trust_loopback": (checks.switch, True),
     "redact": (checks.names, ()),
     "follow_children": (checks.switch, True),
+    "debug": (checks.switch, False),
 }
 
 
@@ -81,6 +82,8 @@ class Settings:
         trust_loopback: Trust a loopback peer whose user can't be known.
         redact: Further names whose values are never captured.
         follow_children: Let Python programs that this one starts become nodes of its tree.
+        debug: ``breakpoint()`` opens a prompt on the tree's one terminal, and SIGUSR1 has a dump of
+            the tree written to standard error. ``treetap run`` sets it for its tree.
     """
 
     __slots__ = ("_origins", "_values")

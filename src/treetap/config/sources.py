@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _DETRIX_NAMES = {"advertise_host": "DETRIX_HOST"}
 
 #: What Detrix hasn't got, and so can't have set.
-_OURS = ("start_state", "debugger", "trust_loopback", "redact", "follow_children")
+_OURS = ("start_state", "debugger", "trust_loopback", "redact", "follow_children", "debug")
 
 
 def from_environment(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:

@@ -59,12 +59,15 @@ def init(
     trust_loopback: Any = UNSET,
     redact: Any = UNSET,
     follow_children: Any = UNSET,
+    debug: Any = UNSET,
 ) -> None:
     """Make this process a node: a control plane, asleep. Speaks to nobody.
 
     Args are the settings; see ``treetap.config.Settings``. What is left out comes from the
     environment, ``config.toml`` or the default. With ``start_state="awake"`` a wake begins in the
-    background, and a failure of it is among ``status()["faults"]``.
+    background, and a failure of it is among ``status()["faults"]``. With ``debug=True``
+    ``breakpoint()`` opens a prompt on the terminal in every process of the tree, one at a time, and
+    SIGUSR1 to any of them has a dump of the whole tree written; ``shutdown`` undoes that here.
 
     Raises:
         ConfigError: A bad value; or there is a node already (slug ``config-already-initialized``).
@@ -131,7 +134,10 @@ def sleep() -> dict[str, Any]:
 
 
 def shutdown() -> None:
-    """Sleep, close the control plane, forget the node. Idempotent; ``init`` may follow."""
+    """Sleep, close the control plane, forget the node; what ``init(debug=True)`` set is as it was.
+
+    Idempotent; ``init`` may follow.
+    """
     node = slot.empty()
     if node is not None:
         node.shutdown()

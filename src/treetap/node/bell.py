@@ -17,6 +17,17 @@ class Bell:
         self._heard, self._pulled = os.pipe()
         os.set_blocking(self._heard, False)
         os.set_blocking(self._pulled, False)
+        self._was_signalled = False
+
+    @property
+    def pulled(self) -> int:
+        """The descriptor that rings it; what is written there beside ``!`` is a signal's word."""
+        return self._pulled
+
+    def take_signal(self) -> bool:
+        """Whether a signal has written to it since this was last asked."""
+        was_signalled, self._was_signalled = self._was_signalled, False
+        return was_signalled
 
     def ring(self) -> None:
         """Wake the waiting thread, or keep it from falling asleep; never blocks or raises."""
@@ -51,7 +62,8 @@ class Bell:
                 is_readable = bool(event & ~select.POLLOUT)
         if has_rung:
             try:
-                os.read(self._heard, 65536)
+                if os.read(self._heard, 65536).strip(b"!"):
+                    self._was_signalled = True
             except OSError:
                 pass
         return has_rung, is_readable

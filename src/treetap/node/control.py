@@ -62,6 +62,7 @@ class ControlPlane:
         serve: Called with a ``Connection``; answers it. What it raises goes to ``on_fault``.
         on_fault: Called with a phrase and an exception.
         request_timeout_s: For one request.
+        on_signal: Called when something has been written to ``signal_descriptor``.
 
     Raises:
         ControlPlaneError: The address can't be bound (slug ``control-plane-port``).
@@ -75,8 +76,10 @@ class ControlPlane:
         on_fault: Callable[[str, BaseException], None],
         *,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
+        on_signal: Callable[[], None] | None = None,
     ) -> None:
         self._serve = serve
+        self._on_signal = on_signal
         self._on_fault = on_fault
         self._request_timeout_s = request_timeout_s
         self._listener = _bind(host, port)
@@ -148,6 +151,11 @@ class ControlPlane:
                 self._begin_accepting()
 
     @property
+    def signal_descriptor(self) -> int:
+        """Where a signal's handler writes, which must not wait, to have ``on_signal`` called."""
+        return self._bell.pulled
+
+    @property
     def thread_count(self) -> int:
         """How many threads there are of ours."""
         return int(self._accepting.locked()) + len(self._connections)
@@ -181,6 +189,8 @@ class ControlPlane:
         """Until the end, or a pause; whether it was a pause."""
         try:
             while not self._is_closing and not self._is_paused:
+                if self._bell.take_signal() and self._on_signal is not None:
+                    self._on_signal()
                 try:
                     self._bell.wait(None, self._listener)
                     descriptor, _address = self._listener._accept()

@@ -6,9 +6,20 @@ Everything here runs in a sleeping process and is light. ``life`` has the transi
 from __future__ import annotations
 
 import os
+import time
 
 from treetap.errors import DebuggerError
-from treetap.node import control, ending, forking, identity, launch, registry, thread
+from treetap.node import (
+    control,
+    ending,
+    forking,
+    holding,
+    identity,
+    launch,
+    registry,
+    thread,
+    usr1,
+)
 from treetap.node.fault import FaultRecord
 from treetap.node.life import Life
 
@@ -63,6 +74,8 @@ class Node:
         self._control: control.ControlPlane | None = None
         self._entry = ""
         self._exported = launch.Export()
+        self._breakpoint = holding.Breakpoint()
+        self._is_dumping = False
 
     # What the outside sees.
 
@@ -142,8 +155,9 @@ class Node:
         self.token()  # complains of a token file that others can read
         forking.follow(self)
         ending.follow(self)
-        if self.settings.follow_children:
-            self._exported.put(self.identity, self.settings.home)
+        self._export()
+        if self.settings.debug:
+            self._breakpoint.put(is_exported=self.settings.follow_children)
         if self.settings.start_state == "warm":
             self.life.warm_up()
         elif self.settings.start_state == "awake":
@@ -168,6 +182,8 @@ class Node:
         self.life.end()
         forking.forget(self)
         ending.forget(self)
+        usr1.forget(self)
+        self._breakpoint.take_back()
         self._exported.take_back()
         if self._entry:
             registry.remove_node(self._entry)
@@ -206,18 +222,25 @@ class Node:
     def start_over_in_child(self) -> None:
         """After a fork: become the child's node. ``forking`` has the table of what is kept."""
         parent = self.identity.id
-        if self._control is not None:
-            self._control.abandon_in_child()
+        abandoned, self._control = self._control, None
+        try:
+            self._start_over_in_child(parent)
+        finally:
+            # Not before: a signal writes to its bell.
+            if abandoned is not None:
+                abandoned.abandon_in_child()
+
+    def _start_over_in_child(self, parent: str) -> None:
         self.identity = identity.own_identity(
             self.identity.name, tree=self.identity.tree, parent=parent
         )
         self.faults = FaultRecord()
         self._entry = ""
+        self._is_dumping = False
         if self._is_closed:
             return
         self._open_control_plane(0)
-        if self.settings.follow_children:
-            self._exported.put(self.identity, self.settings.home)
+        self._export()
         ending.follow_in_child(self)
         self.life.start_over_in_child()
 
@@ -230,9 +253,12 @@ class Node:
             self._serve,
             self.faults.add,
             request_timeout_s=self.request_timeout_s,
+            on_signal=self._dump_soon,
         )
         plane.start()
         self._control = plane
+        if self.settings.debug:
+            usr1.follow(self, plane.signal_descriptor)
         try:
             self._entry = registry.write_node(
                 self.settings.home,
@@ -252,6 +278,30 @@ class Node:
         else:
             with probe_set.unseen():
                 routes.serve(self, connection)
+
+    def _export(self) -> None:
+        if self.settings.follow_children:
+            self._exported.put(self.identity, self.settings.home, debug=self.settings.debug)
+
+    def _dump_soon(self) -> None:
+        """A SIGUSR1 has come; one that comes while its answer is being made is answered by that."""
+        if self._is_dumping:
+            return
+        self._is_dumping = True
+        try:
+            thread.start(self._dump, time.monotonic())
+        except RuntimeError:
+            self._is_dumping = False
+
+    def _dump(self, asked_s: float) -> None:
+        try:
+            from treetap.node import dumping  # not before somebody asks
+
+            dumping.dump_tree(self, asked_s)
+        except Exception as exc:  # noqa: BLE001 - in somebody's program
+            self.faults.add("a dump", exc)
+        finally:
+            self._is_dumping = False
 
     def wake_soon(self) -> None:
         """Wake in a thread of its own; a failure goes to ``faults``."""

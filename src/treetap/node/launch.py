@@ -16,6 +16,8 @@ HOME_VARIABLE = "TREETAP_HOME"
 #: What ``breakpoint()`` calls, and what it is to be in a tree. Named only: see the floor plan.
 BREAKPOINT_VARIABLE = "PYTHONBREAKPOINT"
 BREAKPOINT = "treetap.debug.pause"
+#: The setting ``debug``, for the processes of a tree.
+DEBUG_VARIABLE = "TREETAP_DEBUG"
 
 
 def startup_directory() -> str:
@@ -25,7 +27,13 @@ def startup_directory() -> str:
 
 
 def environment(
-    base: Mapping[str, str], *, home: str, tree: str = "", parent: str = "", name: str = ""
+    base: Mapping[str, str],
+    *,
+    home: str,
+    tree: str = "",
+    parent: str = "",
+    name: str = "",
+    debug: bool = False,
 ) -> dict[str, str]:
     """``base`` with the tree's address in it.
 
@@ -36,12 +44,15 @@ def environment(
             right for who is about to exec the command.
         parent: Id of the node that starts the command; ``""`` where it becomes the root.
         name: The nodes' name; ``""`` to let each have its program's.
+        debug: The nodes have the setting ``debug``, unless ``base`` says something of it.
     """
     changed = dict(base)
     changed[TREE_VARIABLE] = tree or own_id()
     changed[HOME_VARIABLE] = home
     if not changed.get(BREAKPOINT_VARIABLE):  # what the user has chosen stays
         changed[BREAKPOINT_VARIABLE] = BREAKPOINT
+    if debug and not changed.get(DEBUG_VARIABLE):
+        changed[DEBUG_VARIABLE] = "1"
     changed.pop(PARENT_VARIABLE, None)
     if parent:
         changed[PARENT_VARIABLE] = parent
@@ -55,6 +66,10 @@ def environment(
     return changed
 
 
+_ADDRESS = (TREE_VARIABLE, PARENT_VARIABLE, HOME_VARIABLE, "PYTHONPATH")
+_HOLDING = (BREAKPOINT_VARIABLE, DEBUG_VARIABLE)
+
+
 class Export:
     """The tree's address in this process's own environment, for the processes that it starts."""
 
@@ -62,10 +77,16 @@ class Export:
         self._before: dict[str, str | None] = {}
         self._put: dict[str, str] = {}
 
-    def put(self, who: NodeIdentity, home: str) -> None:
-        """Name ``who`` as the parent of what is started from now on."""
-        wanted = environment(os.environ, home=home, tree=who.tree, parent=who.id)
-        for name in (TREE_VARIABLE, PARENT_VARIABLE, HOME_VARIABLE, "PYTHONPATH"):
+    def put(self, who: NodeIdentity, home: str, *, debug: bool = False) -> None:
+        """Name ``who`` as the parent of what is started from now on.
+
+        Args:
+            who: The node of this process.
+            home: Of treetap.
+            debug: What is started holds on to breakpoints too, as this process does then.
+        """
+        wanted = environment(os.environ, home=home, tree=who.tree, parent=who.id, debug=debug)
+        for name in _ADDRESS + (_HOLDING if debug else ()):
             if os.environ.get(name) != wanted[name]:
                 self._before.setdefault(name, os.environ.get(name))
                 self._put[name] = os.environ[name] = wanted[name]

@@ -243,6 +243,12 @@ def _sleep(node: Node, _caller: Caller) -> http.Response:
     return _json_response(node.sleep())
 
 
+def _dump(_node: Node, _caller: Caller) -> http.Response:
+    from treetap.stack import dump
+
+    return _json_response(dump.take())
+
+
 def _read_file(node: Node, caller: Caller) -> http.Response:
     content = files.read(caller.fields(), node.settings.workspace_root or os.getcwd())
     return http.Response(200, content, {"content-type": "text/plain; charset=utf-8"})
@@ -253,6 +259,7 @@ _ROUTES: dict[str, tuple[str, Callable[[Node, Caller], http.Response], bool]] = 
     "health": ("GET", _health, True),
     "status": ("GET", _status, False),
     "info": ("GET", _info, False),
+    "dump": ("GET", _dump, False),
     "discover": ("GET", _discover, True),
     "wake": ("POST", _wake, False),
     "sleep": ("POST", _sleep, False),

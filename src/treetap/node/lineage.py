@@ -1,0 +1,234 @@
+"""The processes of trees, in order: parents before children, each once, nodes or not.
+
+Whose child a node is, it says itself: an actor is a child of the actor that started it, though the
+kernel knows its spawner only. Processes between two nodes, a shell or ``make``, and those below a
+node that are none, are found by the kernel's word. Where the system doesn't list processes
+(elsewhere than on Linux) there are nodes only.
+"""
+
+from __future__ import annotations
+
+import os
+
+from treetap.node import identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from treetap.node.registry import LiveNode
+
+_MAX_COMMAND_BYTES = 4096
+
+
+class Process:
+    """What the kernel knows of a process.
+
+    Attributes:
+        pid: Its pid.
+        state: A letter: ``"T"`` is stopped.
+        parent: Pid of its parent.
+        start_ticks: When it started, in clock ticks since the boot.
+    """
+
+    __slots__ = ("parent", "pid", "start_ticks", "state")
+
+    def __init__(self, pid: int, state: str, parent: int, start_ticks: int) -> None:
+        self.pid = pid
+        self.state = state
+        self.parent = parent
+        self.start_ticks = start_ticks
+
+    def command(self) -> str:
+        """Its command line; what the kernel calls it where it has none."""
+        for name, end in (("cmdline", b"\0"), ("comm", b"\n")):
+            try:
+                with open(f"/proc/{self.pid}/{name}", "rb") as file:
+                    words = file.read(_MAX_COMMAND_BYTES).rstrip(end).replace(b"\0", b" ")
+            except OSError:
+                return ""
+            if words:
+                return words.decode("utf-8", "replace")
+        return ""
+
+    def is_alive(self) -> bool:
+        """Whether it is still there, and no other has its pid."""
+        now = read_process(self.pid)
+        return now is not None and now.start_ticks == self.start_ticks and now.state not in "ZX"
+
+
+class Member:
+    """A process of a tree.
+
+    Attributes:
+        pid: Its pid.
+        depth: How many processes of the tree are above it.
+        node: What the registry knows of it; ``None`` if it is no node.
+        process: What the kernel knows of it; ``None`` where it doesn't tell.
+    """
+
+    __slots__ = ("depth", "node", "pid", "process")
+
+    def __init__(self, pid: int, node: LiveNode | None, process: Process | None) -> None:
+        self.pid = pid
+        self.depth = 0
+        self.node = node
+        self.process = process
+
+    @property
+    def name(self) -> str:
+        """The node's; else that of the program."""
+        if self.node is not None:
+            return self.node.identity.name
+        words = self.command.split(" ", 1)
+        return os.path.basename(words[0].lstrip("-")) or "?"
+
+    @property
+    def command(self) -> str:
+        """What it runs."""
+        if self.node is not None:
+            return self.node.identity.program
+        return self.process.command() if self.process is not None else ""
+
+    @property
+    def is_stopped(self) -> bool:
+        """By ctrl-z, or by a debugger."""
+        return self.process is not None and self.process.state in "Tt"
+
+    def is_alive(self) -> bool:
+        """Whether it is still there, and no other has its pid."""
+        if self.process is not None:
+            return self.process.is_alive()
+        assert self.node is not None
+        who = self.node.identity
+        return identity.process_start_ns(who.pid) == who.start_ns
+
+
+def read_process(pid: int) -> Process | None:
+    """The process; ``None`` if there is none, or this system doesn't tell."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command's name, in brackets, may hold anything.
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[19]))
+
+
+def trees(nodes: list[LiveNode]) -> dict[str, list[Member]]:
+    """``{tree: its processes}``, in the order of ``nodes`` and, within a tree, of the tree."""
+    found = _Kin(nodes)
+    return {tree: found.ordered(tree) for tree in dict.fromkeys(n.identity.tree for n in nodes)}
+
+
+def below(members: list[Member], top: Member) -> list[Member]:
+    """``top`` and all that is below it; ``members`` are those of its tree, in order."""
+    start = members.index(top)
+    found = [top]
+    for member in members[start + 1 :]:
+        if member.depth <= top.depth:
+            break
+        found.append(member)
+    return found
+
+
+class _Kin:
+    """Who is whose child, of all processes that matter."""
+
+    def __init__(self, nodes: list[LiveNode]) -> None:
+        self._nodes = {node.identity.pid: node for node in nodes}
+        self._by_id = {node.identity.id: node for node in nodes}
+        self._processes = {process.pid: process for process in _processes()}
+        self._trees: dict[int, str] = {}
+        for node in nodes:
+            self._trees[node.identity.pid] = node.identity.tree
+        for tree in {node.identity.tree for node in nodes}:
+            root = _root_of(tree)
+            if root in self._processes:
+                self._trees.setdefault(root, tree)
+        for pid in list(self._processes):
+            self._find_tree(pid)
+
+    def ordered(self, tree: str) -> list[Member]:
+        pids = [pid for pid, found in self._trees.items() if found == tree]
+        children: dict[int, list[int]] = {}
+        for pid in pids:
+            parent = self._parent(pid, tree)
+            children.setdefault(parent, []).append(pid)
+        root = _root_of(tree)
+        ahead = [(pid, 0) for pid in self._by_age(children.get(0, ()), first=root)]
+        found: list[Member] = []
+        seen: set[int] = set()
+        while ahead:
+            pid, depth = ahead.pop()
+            if pid in seen:
+                continue
+            seen.add(pid)
+            member = Member(pid, self._nodes.get(pid), self._processes.get(pid))
+            member.depth = depth
+            found.append(member)
+            ahead += [(child, depth + 1) for child in self._by_age(children.get(pid, ()))]
+        # Two that say that they are each other's parents.
+        lost = sorted(set(pids) - seen)
+        return found + [Member(pid, self._nodes.get(pid), self._processes.get(pid)) for pid in lost]
+
+    def _by_age(self, pids: Iterable[int], first: int = 0) -> list[int]:
+        """Oldest last, for a stack; ``first`` is older than all."""
+
+        def age(pid: int) -> tuple[bool, int, int]:
+            process, node = self._processes.get(pid), self._nodes.get(pid)
+            if process is not None:
+                return pid != first, process.start_ticks, pid
+            return pid != first, node.identity.start_ns if node is not None else 0, pid
+
+        return sorted(pids, key=age, reverse=True)
+
+    def _find_tree(self, pid: int) -> None:
+        """Give a process, and those above it, the tree of the next above that has one."""
+        path: list[int] = []
+        here = pid
+        while here in self._processes and here not in self._trees and here not in path:
+            path.append(here)
+            here = self._processes[here].parent
+        tree = self._trees.get(here, "")
+        if tree:
+            self._trees.update(dict.fromkeys(path, tree))
+
+    def _parent(self, pid: int, tree: str) -> int:
+        """The parent's pid within the tree; 0 for none."""
+        above = self._above(pid)
+        direct = next(iter(above), 0)
+        direct = direct if self._trees.get(direct) == tree else 0
+        node = self._nodes.get(pid)
+        said = self._by_id.get(node.identity.parent) if node is not None else None
+        if said is None or said.identity.tree != tree or said.identity.pid == pid:
+            return direct
+        nearest = next((other for other in above if other in self._nodes), 0)
+        return direct if direct and nearest == said.identity.pid else said.identity.pid
+
+    def _above(self, pid: int) -> list[int]:
+        found: list[int] = []
+        process = self._processes.get(pid)
+        while process is not None and process.parent > 1 and process.parent not in found:
+            found.append(process.parent)
+            process = self._processes.get(process.parent)
+        return found
+
+
+def _processes() -> Iterator[Process]:
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return
+    for name in names:
+        process = read_process(int(name)) if name.isdigit() else None
+        if process is not None and process.state not in "ZX":
+            yield process
+
+
+def _root_of(tree: str) -> int:
+    """The pid of a tree's root while it lives; 0 once it is gone."""
+    pid, _, start = tree.partition("-")
+    if not pid.isdecimal():
+        return 0
+    return int(pid) if f"{identity.process_start_ns(int(pid)):x}" == start else 0
