@@ -56,6 +56,11 @@ def seconds(given: Any) -> float:
     return float(given)
 
 
+def limit(given: Any) -> float:
+    """A number of seconds; 0 for no limit."""
+    return 0.0 if given in ("0", 0) and given is not False else seconds(given)
+
+
 def switch(given: Any) -> bool:
     """True or false, in words or as 1 and 0."""
     if isinstance(given, bool):

@@ -56,6 +56,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "redact": (checks.names, ()),
     "follow_children": (checks.switch, True),
     "debug": (checks.switch, False),
+    "max_hold_s": (checks.limit, 0.0),
 }
 
 
@@ -84,6 +85,8 @@ class Settings:
         follow_children: Let Python programs that this one starts become nodes of its tree.
         debug: ``breakpoint()`` opens a prompt on the tree's one terminal, and SIGUSR1 has a dump of
             the tree written to standard error. ``treetap run`` sets it for its tree.
+        max_hold_s: How long a supervisor that is to end a process waits for who is at a prompt
+            there; 0 for as long as it takes.
     """
 
     __slots__ = ("_origins", "_values")

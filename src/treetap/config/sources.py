@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 _DETRIX_NAMES = {"advertise_host": "DETRIX_HOST"}
 
 #: What Detrix hasn't got, and so can't have set.
-_OURS = ("start_state", "debugger", "trust_loopback", "redact", "follow_children", "debug")
+_OURS = (
+    "start_state",
+    "debugger",
+    "trust_loopback",
+    "redact",
+    "follow_children",
+    "debug",
+    "max_hold_s",
+)
 
 
 def from_environment(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:

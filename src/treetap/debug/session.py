@@ -232,6 +232,11 @@ class _Sessions(set[Session]):
 _sessions = _Sessions()
 
 
+def is_any_open() -> bool:
+    """Whether a thread of this process holds the terminal, or waits for it."""
+    return bool(_sessions)
+
+
 def follow_forks(session: Session) -> None:
     """Let children that are forked from now on leave ``session`` to this process."""
     _sessions.add(session)
