@@ -32,12 +32,14 @@ import time
 from treetap.actor import kernel
 from treetap.actor.control import ControlInbox, encode
 from treetap.actor.fork import ACTOR_VARIABLE, CHANNEL, CONTROL, NAME_VARIABLE, Birth
+from treetap.actor.prompts import is_held_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-_RESET = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD)
+_HOLD_POLL_S = 0.05
+_RESET = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD, signal.SIGUSR1)
 
 
 def begin(birth: Birth) -> NoReturn:
@@ -97,6 +99,8 @@ def leave(code: int, number: int = 0) -> NoReturn:
     import atexit
     import threading
 
+    while not number and is_held_here():
+        time.sleep(_HOLD_POLL_S)  # a thread of its own is at a prompt
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()

@@ -11,6 +11,7 @@ from treetap.errors import TreetapError
 from treetap.node import birth, launch
 from treetap.node.api import slot
 from treetap.node.core import Node
+from treetap.node.identity import TREE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,20 @@ def home() -> str:
         return str(slot.node.settings.home if slot.node is not None else resolve().home)
     except TreetapError:
         return ""
+
+
+def tree() -> str:
+    """The id of the tapped tree that this process is of; ``""`` for none."""
+    return os.environ.get(TREE_VARIABLE, "")
+
+
+def max_hold_s() -> float:
+    """How long the end of who is at a prompt is deferred; 0 for without limit."""
+    try:
+        settings = slot.node.settings if slot.node is not None else resolve()
+        return float(settings.max_hold_s)
+    except TreetapError:
+        return 0.0
 
 
 def token() -> str:
@@ -69,11 +84,22 @@ def tap_actor(name: str) -> None:
         _log.warning("this actor can't be observed: %s", exc)
 
 
-def child_environment(given: Mapping[str, str] | None) -> dict[str, str]:
-    """What a child's environment is: ``given``, or this process's own, and the tree's address."""
+def child_environment(given: Mapping[str, str] | None, *, debug: bool = False) -> dict[str, str]:
+    """What a child's environment is: ``given``, or this process's own, and the tree's address.
+
+    Args:
+        given: By the program.
+        debug: The child is to be debugged, whatever this process is.
+    """
     asked = dict(os.environ if given is None else given)
     node = slot.node
     if node is None or not node.settings.follow_children:
         return asked
     who = node.identity
-    return launch.environment(asked, home=node.settings.home, tree=who.tree, parent=who.id)
+    return launch.environment(
+        asked,
+        home=node.settings.home,
+        tree=who.tree,
+        parent=who.id,
+        debug=debug or node.settings.debug,
+    )

@@ -6,6 +6,7 @@ Everything here runs in a sleeping process and is light. ``life`` has the transi
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from treetap.errors import DebuggerError
@@ -13,12 +14,10 @@ from treetap.node import (
     control,
     ending,
     forking,
-    holding,
     identity,
     launch,
     registry,
     thread,
-    usr1,
 )
 from treetap.node.fault import FaultRecord
 from treetap.node.life import Life
@@ -74,7 +73,7 @@ class Node:
         self._control: control.ControlPlane | None = None
         self._entry = ""
         self._exported = launch.Export()
-        self._breakpoint = holding.Breakpoint()
+        self._undo: dict[str, Callable[[], None]] = {}
         self._is_dumping = False
 
     # What the outside sees.
@@ -157,7 +156,7 @@ class Node:
         ending.follow(self)
         self._export()
         if self.settings.debug:
-            self._breakpoint.put(is_exported=self.settings.follow_children)
+            self._hold()
         if self.settings.start_state == "warm":
             self.life.warm_up()
         elif self.settings.start_state == "awake":
@@ -182,8 +181,8 @@ class Node:
         self.life.end()
         forking.forget(self)
         ending.forget(self)
-        usr1.forget(self)
-        self._breakpoint.take_back()
+        for undo in self._undo.values():
+            undo()
         self._exported.take_back()
         if self._entry:
             registry.remove_node(self._entry)
@@ -239,7 +238,13 @@ class Node:
         self._is_dumping = False
         if self._is_closed:
             return
-        self._open_control_plane(0)
+        try:
+            self._open_control_plane(0)
+        except BaseException:
+            for undo in self._undo.values():
+                undo()
+            raise
+        self._follow_signal()
         self._export()
         ending.follow_in_child(self)
         self.life.start_over_in_child()
@@ -257,8 +262,6 @@ class Node:
         )
         plane.start()
         self._control = plane
-        if self.settings.debug:
-            usr1.follow(self, plane.signal_descriptor)
         try:
             self._entry = registry.write_node(
                 self.settings.home,
@@ -282,6 +285,23 @@ class Node:
     def _export(self) -> None:
         if self.settings.follow_children:
             self._exported.put(self.identity, self.settings.home, debug=self.settings.debug)
+
+    def _hold(self) -> None:
+        """What the setting ``debug`` stands for, beside what children are told."""
+        self._follow_signal()
+        if not self.settings.follow_children or sys.flags.ignore_environment:
+            from treetap.node import holding
+
+            ours = holding.Breakpoint()
+            ours.put()
+            self._undo["breakpoint"] = ours.take_back
+
+    def _follow_signal(self) -> None:
+        if self.settings.debug and self._control is not None:
+            from treetap.node import usr1
+
+            usr1.follow(self, self._control.signal_descriptor)
+            self._undo["signal"] = lambda: usr1.forget(self)
 
     def _dump_soon(self) -> None:
         """A SIGUSR1 has come; one that comes while its answer is being made is answered by that."""

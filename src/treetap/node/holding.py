@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Breakpoint:
     """What ``sys.breakpointhook`` was, while it is ours.
 
-    Usually it is left alone: it calls what ``PYTHONBREAKPOINT`` names, which children inherit. What
+    Usually that is left alone: it calls what ``PYTHONBREAKPOINT`` names, which children inherit. What
     the user or the program has chosen stays.
     """
 
@@ -23,15 +23,10 @@ class Breakpoint:
         self._former: Any = None
         self._ours: Any = None
 
-    def put(self, *, is_exported: bool) -> None:
-        """Have ``breakpoint()`` ask for the terminal.
-
-        Args:
-            is_exported: ``PYTHONBREAKPOINT`` says so already.
-        """
-        is_heeded = is_exported and not sys.flags.ignore_environment
+    def put(self) -> None:
+        """Have ``breakpoint()`` ask for the terminal."""
         is_chosen = os.environ.get(BREAKPOINT_VARIABLE) not in (None, "", BREAKPOINT)
-        if is_heeded or is_chosen or sys.breakpointhook is not sys.__breakpointhook__:
+        if is_chosen or sys.breakpointhook is not sys.__breakpointhook__:
             return
         from importlib import import_module
 

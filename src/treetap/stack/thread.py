@@ -78,7 +78,7 @@ def _known(stacks: dict[int, Stack]) -> dict[int, tuple[str, bool]]:
     """``{ident: (name, whether it is a daemon)}``; one of C, or of ``_thread``, isn't there."""
     threading = sys.modules.get("threading")
     if threading is None:
-        return {ident: ("MainThread", False) for ident in stacks} if len(stacks) == 1 else {}
+        return dict.fromkeys(stacks, ("MainThread", False)) if len(stacks) == 1 else {}
     main = threading.main_thread()
     found = {main.ident: main, **dict(threading._active)}
     return {ident: (str(thread.name), bool(thread.daemon)) for ident, thread in found.items()}
