@@ -60,6 +60,7 @@ def init(
     redact: Any = UNSET,
     follow_children: Any = UNSET,
     debug: Any = UNSET,
+    max_hold_s: Any = UNSET,
 ) -> None:
     """Make this process a node: a control plane, asleep. Speaks to nobody.
 
