@@ -86,10 +86,7 @@ class Claim:
 
     def release(self) -> None:
         """Give the terminal back, or on; after this it is as it was, or the next holder's."""
-        terminal.set_modes(self.fd, self.modes)
-        self._go_home()
-        self._record.let_go()
-        self._turn.give()
+        self._step_back()
         try:
             self._send(message.RELEASE)
             self._wait_for(message.RELEASED)
@@ -104,10 +101,7 @@ class Claim:
         Raises:
             PauseError: It goes on in the background, where nothing stops it.
         """
-        terminal.set_modes(self.fd, self.modes)
-        self._go_home()
-        self._record.let_go()
-        self._turn.give()
+        self._step_back()
         try:
             self._send(message.SUSPEND)
             self._wait_for(message.RELEASED)
@@ -166,6 +160,17 @@ class Claim:
                     ) from exc
 
     def _enter(self, answer: dict[str, Any]) -> None:
+        self._join(answer)
+        # A ctrl-z in that instant has stopped the job: whoever looks after it has the terminal, or
+        # has made ours the foreground again.
+        while self.is_apart and terminal.foreground(self.fd) not in (0, self._group):
+            self._step_back()
+            self._send(message.SUSPEND)
+            self._wait_for(message.RELEASED)
+            self._send(message.RESUME)
+            self._join(self._wait_for(message.GRANTED, message.BACKGROUND))
+
+    def _join(self, answer: dict[str, Any]) -> None:
         ignored = 0
         while answer["is"] == message.BACKGROUND:
             # As any job is stopped that reads from the terminal in the background; but not by
@@ -200,7 +205,16 @@ class Claim:
             self._wait_for(message.RELEASED)
         self._record.hold()
         self._turn.hold()
-        self.modes = terminal.modes(self.fd) or []
+        former = self._record.read()
+        modes = former.modes if former is not None else terminal.modes(self.fd)
+        self.modes = terminal.held(modes) if modes else []
+
+    def _step_back(self) -> None:
+        # The keys get their meaning back when none of us is in the foreground: a ctrl-z would stop
+        # this process alone, and no shell would know.
+        self._go_home()
+        self._record.let_go()
+        self._turn.give()
 
     def _go_home(self) -> None:
         home, self._home = self._home, 0

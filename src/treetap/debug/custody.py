@@ -131,8 +131,15 @@ class Custody:
                 return None
             self.former = Former(group, modes, self._group)
             self._record.write(self.former)
+            if terminal.foreground(self._fd) != group:
+                # All this has taken a while, and a shell has stopped its job meanwhile.
+                self.former = None
+                self._record.clear()
+                self._turn.give()
+                return None
+        # No key sends a signal to a holder that isn't ready for it.
+        terminal.set_modes(self._fd, terminal.reading(terminal.held(self.former.modes)))
         terminal.set_foreground(self._fd, self._group)
-        terminal.set_modes(self._fd, terminal.held(self.former.modes))
         return self.former
 
     def stay(self) -> None:
