@@ -16,6 +16,7 @@ class Place(NamedTuple):
 #: node's first step in a child, so it is of the node's floor.
 PLAN = {
     "errors": Place(0, BOTH),
+    "finder": Place(0, BOTH),
     "interpreter": Place(0, BOTH),
     "model": Place(1, BOTH),
     "wire": Place(2, BOTH),

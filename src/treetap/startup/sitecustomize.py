@@ -36,11 +36,19 @@ def _tap():  # noqa: ANN202 - any Python may read this file, even one without an
     was_enabled = gc.isenabled()
     gc.disable()
     try:
+        from treetap import finder
+
+        finder.install(package)
         from treetap.node.birth import begin
 
         begin()
     finally:
         if was_enabled:
+            # Nor is it looked through as if it were new, at the program's first occasion: it counts
+            # as old, as what lives for long does. (The collector's lists are joined, nothing is visited.)
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
     if os.environ.get("TREETAP_ON_CRASH"):
         from treetap.debug.crash_hooks import install
