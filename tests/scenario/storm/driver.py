@@ -56,6 +56,8 @@ class Member:
         self.may_die = False
         self.hits = 0
         self.max_hits = 0
+        #: It hears of one when it runs again, which may be in the next round.
+        self.late_hits = 0
 
 
 class Driver:
@@ -87,7 +89,7 @@ class Driver:
         self._jobs = 0
         self._patience = 0
         self._above: str | None = None
-        self._is_ended = False
+        self._is_ended = self._may_end = False
         self._why = ""
         self._is_stepping = False
         self._heard_s = 0.0
@@ -137,7 +139,7 @@ class Driver:
     def _open(self) -> None:
         has_jobs = self.random.random() < 0.7
         self._note(f"== a terminal, {'with' if has_jobs else 'without'} job control")
-        self._is_ended = False
+        self._is_ended = self._may_end = False
         command = [*self._command, self._address, ROOT]
         self._terminal = Terminal(command, self._environment, has_jobs=has_jobs)
         self._asked = {ROOT}
@@ -148,6 +150,7 @@ class Driver:
         """All go, in order; nobody is left, and the terminal is the shell's."""
         self._note("== the end of the tree")
         self._is_left_alone = False
+        self._may_end = True
         for name in reversed(NAMES):
             self._members[name].may_die = True
             self._order(self._members[name], do="end")
@@ -219,8 +222,9 @@ class Driver:
             self._press_at_nobody()
         self.terminal.forget_typed()
         for member in self._members.values():
-            if member.hits > member.max_hits:
+            if member.hits > member.max_hits + member.late_hits:
                 raise StormError(f"{member.name} was hit by a SIGINT that wasn't meant for it")
+            member.late_hits = max(0, member.max_hits - member.hits)
             member.hits = member.max_hits = 0
 
     def _give(self, member: Member, kind: str) -> None:
@@ -279,7 +283,7 @@ class Driver:
             return
         self._patience = self.random.choice([0, 0, 0, 1, 1, 2, 4])
         chance = self.random.random()
-        if chance < 0.04:
+        if chance < 0.04 and self.terminal.holder != self._pid(ROOT):
             self._expect_death(self.terminal.holder)
             self._type(f"!{self.random.choice(LAST_WORDS)}\n")
         else:
@@ -527,7 +531,7 @@ class Driver:
             terminal.resume()
         elif word.startswith("ended"):
             self._is_ended = True
-            if not self._members[ROOT].may_die if ROOT in self._members else False:
+            if not self._may_end:
                 raise StormError(f"the root has {word}")
 
     def _note(self, what: str) -> None:
@@ -537,7 +541,7 @@ class Driver:
         if self._terminal is None:
             return ""
         terminal = self._terminal
-        lines = [f"group {os.getpgid(terminal.pid)}, foreground {terminal.foreground()}"]
+        lines = [f"root {terminal.pid}, foreground {terminal.foreground()}"]
         for pid in terminal.children():
             lines.append(f"  {read_process(pid)} {_command_line(pid)}")
         return "\n".join(lines)
