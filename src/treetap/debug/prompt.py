@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.debug import task
 from treetap.debug.completion import candidates
+from treetap.debug.limits import is_from_handler, suspend_tests_limits
 from treetap.debug.private import load_pdb
 from treetap.debug.session import BUSY, COMMAND, STEPPING, Session
 from treetap.debug.shield import shield
@@ -119,6 +120,7 @@ class Prompt(_Pdb):
         self._is_over = False
         try:
             if not self._is_nested:
+                suspend_tests_limits(self)
                 self.session.open(self._title)
             self._task = task.current_task() if not self._suspended else self._task
             self._bottom = self._suspended[0] if self._suspended else _bottom(frame)
@@ -129,7 +131,11 @@ class Prompt(_Pdb):
             self.set_continue()
         except HungUp:
             self.set_continue()
-        except Exception:  # noqa: BLE001 - an error of pdb's is no error of the program's
+        except Exception as exc:
+            if is_from_handler(exc):
+                self._is_over = True
+                raise
+            # An error of pdb's is no error of the program's.
             self.session.screen.write(f"treetap: the prompt failed.\n{traceback.format_exc()}")
             self.set_continue()
         except BaseException:
@@ -162,10 +168,7 @@ class Prompt(_Pdb):
             self.session.mode = BUSY
 
     def do_interact(self, arg: str) -> None:
-        """interact
-
-        Start an interactive interpreter on the names of the current frame; ctrl-d ends it.
-        """
+        """Start an interpreter on the names of the current frame; ctrl-d ends it."""
         assert self.curframe is not None
         names = {**self.curframe.f_globals, **self.curframe.f_locals}
         files, had_ps1 = (sys.stdin, sys.stdout, sys.stderr), hasattr(sys, "ps1")
