@@ -11,6 +11,7 @@ from treetap.cli import (
     daemon,
     demo,
     doctor,
+    dump,
     events,
     exitcode,
     probe,
@@ -18,6 +19,7 @@ from treetap.cli import (
     ps,
     run_command,
     status,
+    stop,
     tail,
     wake,
 )
@@ -25,6 +27,8 @@ from treetap.cli import (
 _ORDER = [
     "run",
     "ps",
+    "dump",
+    "stop",
     "probe",
     "tail",
     "events",
@@ -103,6 +107,8 @@ app.command(
     context_settings={"allow_interspersed_args": False},
 )(run_command.run)
 app.command(epilog=ps.EPILOG)(ps.ps)
+app.command(epilog=dump.EPILOG)(dump.dump)
+app.command(epilog=stop.EPILOG)(stop.stop)
 app.add_typer(probes, name="probe")
 app.command(epilog=tail.EPILOG)(tail.tail)
 app.command(epilog=events.EPILOG)(events.events)

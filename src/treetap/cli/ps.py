@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from treetap.cli import live, screen, session
+from treetap.cli import live, prompts, screen, session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from treetap.debug.standing import Standing
     from treetap.node.registry import LiveNode
 
 EPILOG = """\b
@@ -22,6 +23,8 @@ Examples:
 """
 
 _HEADERS = ("NODE", "PID>", "STATE", "AGE>", "PROBES>", "PROGRAM")
+#: Only while somebody holds the terminal, or waits for it.
+_TERMINAL_HEADER = "TERMINAL"
 _MAX_PROGRAM_CHARS = 60
 
 
@@ -30,23 +33,44 @@ def ps(
         bool, typer.Option("--json", help="One JSON object a node and line.")
     ] = False,
 ) -> None:
-    """Show trees, processes, states and probes; needs no daemon.
+    """Show trees, processes, states, probes and prompts; needs no daemon.
 
-    Each live node is asked at its control plane. The probes are those armed in it.
+    Each live node is asked at its control plane. The probes are those armed in it. While somebody is at a prompt, a
+    column says who is, for how long, and who waits at which place.
     """
     settings = session.settings()
     nodes = live.live_nodes(settings)
     states = live.states(settings, nodes)
+    standings = prompts.by_pid(settings)
     if as_json:
         for node in nodes:
-            screen.print_json(
-                {**node.identity.to_dict(), "control": node.control_url, **states[node.identity.id]}
-            )
+            identity = node.identity.to_dict()
+            terminal = prompts.to_list(standings.get(node.identity.pid, []))
+            control = {"control": node.control_url, "terminal": terminal}
+            screen.print_json({**identity, **control, **states[node.identity.id]})
         return
-    if not nodes:
+    strangers = set(standings) - {node.identity.pid for node in nodes}
+    if not nodes and not strangers:
         screen.complain("No live node. Start one: treetap run -- COMMAND.")
         return
-    screen.print_table(_HEADERS, list(_rows(nodes, states)))
+    rows = [*_rows(nodes, states), *(_stranger(standings[pid]) for pid in sorted(strangers))]
+    if standings:
+        _show_with_terminal(rows, standings)
+    else:
+        screen.print_table(_HEADERS, rows)
+
+
+def _show_with_terminal(rows: list[tuple[Any, ...]], standings: dict[int, list[Standing]]) -> None:
+    """The column stands before the program, whose text may be long."""
+    headers = (*_HEADERS[:-1], _TERMINAL_HEADER, _HEADERS[-1])
+    texts = {str(pid): prompts.text(found) for pid, found in standings.items()}
+    screen.print_table(headers, [(*row[:-1], texts.get(row[1], ""), row[-1]) for row in rows])
+
+
+def _stranger(standings: list[Standing]) -> tuple[Any, ...]:
+    """The row of a process that pauses, and is no node."""
+    one = standings[0]
+    return (one.name, str(one.pid), "no node", "", "", _command_line(one.pid))
 
 
 def _rows(nodes: list[LiveNode], states: dict[str, dict[str, Any]]) -> Iterator[tuple[Any, ...]]:

@@ -63,15 +63,19 @@ class Member:
     Attributes:
         pid: Its pid.
         depth: How many processes of the tree are above it.
+        tree: The tree's id.
+        parent: Pid of its parent within the tree; 0 for none.
         node: What the registry knows of it; ``None`` if it is no node.
         process: What the kernel knows of it; ``None`` where it doesn't tell.
     """
 
-    __slots__ = ("depth", "node", "pid", "process")
+    __slots__ = ("depth", "node", "parent", "pid", "process", "tree")
 
     def __init__(self, pid: int, node: LiveNode | None, process: Process | None) -> None:
         self.pid = pid
         self.depth = 0
+        self.tree = ""
+        self.parent = 0
         self.node = node
         self.process = process
 
@@ -121,17 +125,6 @@ def trees(nodes: list[LiveNode]) -> dict[str, list[Member]]:
     return {tree: found.ordered(tree) for tree in dict.fromkeys(n.identity.tree for n in nodes)}
 
 
-def below(members: list[Member], top: Member) -> list[Member]:
-    """``top`` and all that is below it; ``members`` are those of its tree, in order."""
-    start = members.index(top)
-    found = [top]
-    for member in members[start + 1 :]:
-        if member.depth <= top.depth:
-            break
-        found.append(member)
-    return found
-
-
 class _Kin:
     """Who is whose child, of all processes that matter."""
 
@@ -151,9 +144,9 @@ class _Kin:
 
     def ordered(self, tree: str) -> list[Member]:
         pids = [pid for pid, found in self._trees.items() if found == tree]
+        parents = {pid: self._parent(pid, tree) for pid in pids}
         children: dict[int, list[int]] = {}
-        for pid in pids:
-            parent = self._parent(pid, tree)
+        for pid, parent in parents.items():
             children.setdefault(parent, []).append(pid)
         root = _root_of(tree)
         ahead = [(pid, 0) for pid in self._by_age(children.get(0, ()), first=root)]
@@ -165,12 +158,13 @@ class _Kin:
                 continue
             seen.add(pid)
             member = Member(pid, self._nodes.get(pid), self._processes.get(pid))
-            member.depth = depth
+            member.depth, member.tree, member.parent = depth, tree, parents[pid]
             found.append(member)
             ahead += [(child, depth + 1) for child in self._by_age(children.get(pid, ()))]
-        # Two that say that they are each other's parents.
-        lost = sorted(set(pids) - seen)
-        return found + [Member(pid, self._nodes.get(pid), self._processes.get(pid)) for pid in lost]
+            if not ahead:
+                # Two that say that they are each other's parents are nobody's children.
+                ahead = [(lost, 0) for lost in pids if lost not in seen][:1]
+        return found
 
     def _by_age(self, pids: Iterable[int], first: int = 0) -> list[int]:
         """Oldest last, for a stack; ``first`` is older than all."""

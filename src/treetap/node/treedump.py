@@ -53,7 +53,7 @@ class Entry:
             "name": member.name,
             "command": member.command,
             "node": node.identity.id if node is not None else None,
-            "tree": node.identity.tree if node is not None else None,
+            "tree": member.tree,
             "dump": self.dump,
             "why": self.why,
         }
