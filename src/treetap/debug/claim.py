@@ -203,9 +203,10 @@ class Claim:
             self.is_apart = False
             self._send(message.STAY)
             self._wait_for(message.RELEASED)
+        # Read first: whoever closes a file loses his lock on it.
+        former = self._record.read()
         self._record.hold()
         self._turn.hold()
-        former = self._record.read()
         modes = former.modes if former is not None else terminal.modes(self.fd)
         self.modes = terminal.held(modes) if modes else []
 
