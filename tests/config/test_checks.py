@@ -57,3 +57,17 @@ def test_paths_are_made_absolute(tmp_path, monkeypatch):
 def test_text_has_no_control_characters():
     with pytest.raises(ValueError, match="control"):
         checks.text("a\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    ("given", "limit_s"),
+    [("0", 0.0), (0, 0.0), (0.0, 0.0), ("0.5", 0.5), (28800, 28800.0), ("604800", 604800.0)],
+)
+def test_a_limit_may_be_none_or_long(given, limit_s):
+    assert checks.limit(given) == limit_s
+
+
+@pytest.mark.parametrize("given", [-1, "-1", "604801", "inf", "nan", "soon", None, True])
+def test_what_is_no_limit_is_refused(given):
+    with pytest.raises((ValueError, TypeError)):
+        checks.limit(given)

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_WEEK_S = 7 * 86400
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 
@@ -42,8 +43,19 @@ def port(given: Any) -> int:
     return number
 
 
+def limit(given: Any) -> float:
+    """A number of seconds that people wait, at most a week; 0 for no limit."""
+    if given in ("0", 0) and given is not False:
+        return 0.0
+    return _seconds(given, _WEEK_S)
+
+
 def seconds(given: Any) -> float:
     """A positive, finite number of seconds."""
+    return _seconds(given, 3600)
+
+
+def _seconds(given: Any, most_s: int) -> float:
     if isinstance(given, str):
         try:
             given = float(given)
@@ -51,14 +63,9 @@ def seconds(given: Any) -> float:
             raise ValueError("it must be a number of seconds") from None
     if type(given) not in (int, float):
         raise ValueError("it must be a number of seconds")
-    if not 0 < given <= 3600:
-        raise ValueError("it must be more than 0 and at most 3600 seconds")
+    if not 0 < given <= most_s:
+        raise ValueError(f"it must be more than 0 and at most {most_s} seconds")
     return float(given)
-
-
-def limit(given: Any) -> float:
-    """A number of seconds; 0 for no limit."""
-    return 0.0 if given in ("0", 0) and given is not False else seconds(given)
 
 
 def switch(given: Any) -> bool:

@@ -55,6 +55,7 @@ SETTINGS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "trust_loopback": (checks.switch, True),
     "redact": (checks.names, ()),
     "follow_children": (checks.switch, True),
+    "pause_timeout_s": (checks.limit, 0.0),
     "debug": (checks.switch, False),
     "max_hold_s": (checks.limit, 0.0),
 }
@@ -87,6 +88,7 @@ class Settings:
             the tree written to standard error. ``treetap run`` sets it for its tree.
         max_hold_s: How long a supervisor that is to end a process waits for who is at a prompt
             there; 0 for as long as it takes.
+        pause_timeout_s: Seconds that a process waits for its prompt; 0 for as long as it takes.
     """
 
     __slots__ = ("_origins", "_values")

@@ -21,6 +21,7 @@ _OURS = (
     "trust_loopback",
     "redact",
     "follow_children",
+    "pause_timeout_s",
     "debug",
     "max_hold_s",
 )
