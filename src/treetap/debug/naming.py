@@ -20,7 +20,7 @@ def own_name() -> str:
     if os.path.basename(script) == "__main__.py":
         script = os.path.dirname(script)
     program = os.path.basename(script).removesuffix(".py") or "python"
-    return os.environ.get("TREETAP_NAME", "") or _workers_name() or program
+    return _workers_name() or os.environ.get("TREETAP_NAME", "") or program
 
 
 def _workers_name() -> str:
