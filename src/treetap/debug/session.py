@@ -22,6 +22,7 @@ from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
 from treetap.debug.history import History
 from treetap.debug.keyboard import Keyboard, Screen
+from treetap.debug.naming import own_name
 from treetap.debug.place import own_place
 from treetap.debug.shield import shield
 
@@ -188,21 +189,6 @@ class Session:
         waiting = self._claim.waiting
         queue = f"; {len(waiting)} more waiting: {', '.join(waiting)}" if waiting else ""
         return f"treetap: {', '.join(parts)}{queue}"
-
-
-def own_name() -> str:
-    """What the user, or multiprocessing, calls this process; else its program's name."""
-    actor = kinship.actor_here()
-    if actor is not None:
-        return actor[0]
-    multiprocessing = sys.modules.get("multiprocessing.process")
-    if multiprocessing is not None and multiprocessing.parent_process() is not None:
-        return str(multiprocessing.current_process().name)
-    name = os.environ.get("TREETAP_NAME", "")
-    script = sys.argv[0] if sys.argv else ""
-    if os.path.basename(script) == "__main__.py":
-        script = os.path.dirname(script)
-    return name or os.path.basename(script).removesuffix(".py") or "python"
 
 
 def _interrupt(thread: threading.Thread) -> None:
