@@ -190,7 +190,7 @@ class Shells:
             "TREETAP_HOME": str(self.home),
             "PYTHONUNBUFFERED": "1",
             "PYTHON_COLORS": "0",
-            "TERM": "dumb",
+            "TERM": "xterm",
         }
         self.environment.pop("PYTHONBREAKPOINT", None)
         self._made: list[Shell] = []

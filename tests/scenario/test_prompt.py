@@ -215,13 +215,12 @@ def test_stepping_off_the_end_of_the_program_ends_it(shells):
 def test_an_error_inside_pdb_releases(shells):
     program = shells.run(
         """
-        import pdb
         breakpoint()
         print("still here")
         """
     )
     program.prompt()
-    program.line("!pdb.Pdb.do_where = lambda self, arg: 1 / 0")
+    program.line("!import treetap.debug.prompt as p; p.Prompt.do_where = lambda self, arg: 1 / 0")
     program.prompt()
     program.line("where")
     program.expect("the prompt failed")

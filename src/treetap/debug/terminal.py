@@ -24,6 +24,11 @@ Modes = list[Any]
 #: ``_POSIX_VDISABLE``.
 _NO_KEY = b"\0" if sys.platform == "linux" else b"\xff"
 _IFLAG, _OFLAG, _LFLAG, _CC = 0, 1, 3, 6
+_COOKED = termios.ICANON | termios.ECHO | termios.ISIG
+
+
+class HungUp(Exception):
+    """The terminal is gone."""
 
 
 def open_terminal() -> int | None:
@@ -113,6 +118,23 @@ def reading(of: Modes) -> Modes:
     made[_CC][termios.VEOL] = interrupt_key(of)
     made[_CC][termios.VEOL2] = suspend_key(of)
     return made
+
+
+def editing(of: Modes) -> Modes:
+    """``of``, for an editor of lines: each key at once, no echo, and no key with a meaning."""
+    made = [*of[:_CC], list(of[_CC])]
+    made[_IFLAG] |= termios.ICRNL
+    made[_IFLAG] &= ~(termios.IGNCR | termios.INLCR | termios.ISTRIP | termios.IXON)
+    made[_OFLAG] |= termios.OPOST | termios.ONLCR
+    made[_LFLAG] &= ~(_COOKED | termios.IEXTEN)
+    made[_CC][termios.VMIN], made[_CC][termios.VTIME] = b"\1", b"\0"
+    return made
+
+
+def is_editing(fd: int) -> bool:
+    """Whether the modes are those of an editor still; true where there is no terminal any more."""
+    now = modes(fd)
+    return now is None or not now[_LFLAG] & _COOKED
 
 
 def running(of: Modes, *, is_quiet: bool) -> Modes:
