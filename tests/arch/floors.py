@@ -45,8 +45,9 @@ PLAN = {
 
 #: Packages of one floor are strangers, but for these: ``startup`` is the part of ``node`` that has
 #: to lie in a directory of its own, for the interpreter to find it; and it sets the hooks of
-#: ``treetap run --on-crash`` in each process, before the program's first line.
-ACQUAINTED = {("startup", "node"), ("startup", "debug")}
+#: ``treetap run --on-crash`` in each process, before the program's first line. A supervisor asks who
+#: is at a prompt before it ends a program.
+ACQUAINTED = {("startup", "node"), ("startup", "debug"), ("process", "debug")}
 
 
 def complaint(importer: str, imported: str) -> str:

@@ -89,8 +89,7 @@ async def _called_off(peer: Peer, number: int, pending: Pending) -> bool:
     What doesn't end within the grace is left to itself: its number stays taken until it does.
     """
     peer.sender.put_now(CANCEL, number)
-    with trio.move_on_after(peer.cancel_grace_s, shield=True):
-        await pending.wait()
+    await peer.outlast(pending.wait)
     # Who cancels a whole tree cancels a call in two ways at once, by its caller and by its actor.
     was_cancelled = isinstance(pending.error, RemoteCancelled)
     return pending.error is None or pending.is_wanted or was_cancelled

@@ -217,8 +217,7 @@ class CallerSide(Context[Sends, Receives, First]):
         self._has_called_off = True
         if not self._ended.is_set():
             self._peer.sender.put_now(CANCEL, self._number)
-            with trio.move_on_after(self._peer.cancel_grace_s, shield=True):
-                await self._ended.wait()
+            await self._peer.outlast(self._ended.wait)
 
 
 @asynccontextmanager

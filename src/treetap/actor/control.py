@@ -7,6 +7,7 @@ From an actor, or the root:
 
 =========  =====================================================================================
 ``spawn``  a child, with the fields of ``spawning.Order``; descriptors: channel, cwd, stdout, stderr
+``ask``    whether one's child can be ended now, or somebody there is at a prompt
 ``kill``   one's child, now; what it leaves is ended as any orphan is
 ``end``    one's child was asked to end: kill what is left of it after ``grace_s`` a level of depth
 ``find``   an actor by ``name``, ``wait`` for it if there is none; descriptor: a channel to hand over
@@ -21,6 +22,8 @@ From the spawner:
 ``spawned``   it has a ``pid``
 ``refused``   it can't be: ``text`` says why
 ``exited``    its process ended with ``status`` (negative: a signal); ``text`` if it said why
+``held``      it isn't to be ended yet: ``by`` says who is at a prompt, or waits for one
+``free``      it can be ended
 ``gone``      and nothing that it had started is left either
 ``found``     by a search of this ``uid``: ``actor``, or null for nobody
 ``incoming``  somebody wants to speak to this actor; descriptor: the channel

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("treetap.actor")
 
 METHODS = ("warm", "fresh")
-#: For the spawner to report the end of what it was told to kill; it takes milliseconds.
+#: For the spawner to report the end of what it was told to kill; it takes milliseconds, unless
+#: somebody there is at a prompt, which it says.
 _REAP_TIMEOUT_S = 5.0
 #: For calls of its own to end that were still running here when it did.
 _LAST_WORDS_S = 1.0
@@ -137,9 +138,11 @@ class Charge:
         self._is_told_to_end = False
         self._is_unwanted = False  # nor is it missed: it is killed without a word
         self._was_reported = False
+        self._was_said_held = False
         self.is_up = False
         self.is_awaited = False
         peer = here.open_peer(spawned.channel, remote=None, explain=self._explain)
+        peer.until_free = self._until_free
         self.service: Service = serve_soon(peer)
         self.portal = OwnedPortal(self)
 
@@ -202,10 +205,7 @@ class Charge:
             if not self.spawned.exited.is_set():
                 self._begin_end()
                 await self._tell_to_end()
-            with trio.move_on_after(_REAP_TIMEOUT_S) as waiting:
-                await self.spawned.gone.wait()
-            if waiting.cancelled_caught:
-                _log.error("the spawner doesn't say what became of %s", self.actor)
+            await self._wait_until_gone()
             # Its last words, and why it has none, for who waits for them.
             self.service.peer.expect_end()
             with trio.move_on_after(_LAST_WORDS_S):
@@ -220,24 +220,72 @@ class Charge:
 
     async def _tell_to_end(self) -> None:
         control = self._runtime.control
-        answer = ""
-        with trio.move_on_after(self._cancel_grace_s):
-            await self.spawned.answered.wait()
-            await self.service.greeted.wait()
-            answer = await self.service.peer.request_cancel()
+        await self._until_free()
+        answer = await self._request_end()
+        # One that doesn't answer may stand at a prompt, in the middle of its loop.
+        while not answer and await self._until_free():
+            answer = await self._request_end()
         if not answer:
             # It is stuck: what it should do in order, it can't.
             if not self._is_unwanted:
                 _log.warning("%s doesn't answer, and is killed", self.actor)
             control.say("kill", uid=self.uid)
-        elif answer == "deferred":
-            # Somebody below holds the terminal, or waits for it.
-            await self.spawned.exited.wait()
         else:
+            # It may have "deferred" it: the spawner's clock stands still for as long.
             control.say("end", uid=self.uid, grace_s=self._cancel_grace_s)
             await self.spawned.exited.wait()
             if self.spawned.status == -signal.SIGKILL and not self._is_unwanted:
                 _log.warning("%s didn't end when it was told to, and was killed", self.actor)
+
+    async def _request_end(self) -> str:
+        """Ask it to end; what it says, ``""`` if it says nothing in time."""
+        with trio.move_on_after(self._cancel_grace_s):
+            await self.spawned.answered.wait()
+            await self.service.greeted.wait()
+            return await self.service.peer.request_cancel()
+        return ""
+
+    async def _until_free(self) -> bool:
+        """Wait until nobody in it, or below it, is at a prompt or waits for one.
+
+        Returns:
+            Whether there was somebody.
+        """
+        if not self._runtime.may_be_held or self.spawned.gone.is_set():
+            return False
+        hold = self._runtime.control.ask(self.spawned)
+        await hold.answered.wait()
+        if not hold.by:
+            return False
+        self._say_held(hold.by)
+        await hold.over.wait()
+        return True
+
+    async def _wait_until_gone(self) -> None:
+        while True:
+            with trio.move_on_after(0 if self._is_held else _REAP_TIMEOUT_S):
+                await self.spawned.gone.wait()
+                return
+            if not self._is_held:
+                _log.error("the spawner doesn't say what became of %s", self.actor)
+                return
+            assert self.spawned.hold is not None
+            self._say_held(self.spawned.hold.by)
+            await self.spawned.hold.over.wait()
+
+    @property
+    def _is_held(self) -> bool:
+        hold = self.spawned.hold
+        return hold is not None and bool(hold.by) and not hold.over.is_set()
+
+    def _say_held(self, by: str) -> None:
+        if not self._was_said_held:
+            self._was_said_held = True
+            _log.warning(
+                "%s ends when %s has left the prompt; SIGTERM to the root doesn't wait for that",
+                self.actor,
+                by,
+            )
 
     async def _explain(self) -> ActorDied:
         """For calls that wait for an answer when the channel breaks."""
@@ -285,7 +333,7 @@ def start(
         name=name,
         method=terms.method,
         preload=list(terms.preload),
-        env=tapping.child_environment(env),
+        env=tapping.child_environment(env, debug=bool(terms.debug)),
         argv=list(sys.argv),
         orig_argv=list(sys.orig_argv),
         # What stands for the working directory is this process's.

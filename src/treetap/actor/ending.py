@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from treetap.actor.prompts import is_held_here
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
@@ -103,11 +105,17 @@ class Ending:
 
 @contextmanager
 def on_sigterm(act: Callable[[], None]) -> Iterator[None]:
-    """For an actor: call ``act`` in the trio loop on SIGTERM; the second SIGTERM is the default's."""
+    """For an actor: call ``act`` in the trio loop on SIGTERM; the second SIGTERM is the default's.
+
+    At a prompt the first one is, for that is in the middle of the loop: no supervisor sends one there.
+    """
     token = trio.lowlevel.current_trio_token()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
+        if is_held_here():
+            os.kill(os.getpid(), number)
+            return
         try:
             token.run_sync_soon(act)
         except trio.RunFinishedError:

@@ -25,11 +25,19 @@ class Member:
         control_inode: Of its end of its control socket; 0 for none.
         is_up: It can be found by its name.
         kill_at_s: When what is left of it is killed, by ``time.monotonic()``; ``None`` for never.
+        held_since_s: Since when its end is deferred, see ``guard``; ``None``: it isn't.
+        is_postponed: It would have been killed, were it not held.
+        is_orphan: Its parent died meanwhile, and it hasn't been told.
+        is_forced: Its end isn't deferred any more.
     """
 
     __slots__ = (
         "children",
         "control_inode",
+        "held_since_s",
+        "is_forced",
+        "is_orphan",
+        "is_postponed",
         "is_up",
         "kill_at_s",
         "name",
@@ -51,6 +59,10 @@ class Member:
         self.control_inode = 0
         self.is_up = False
         self.kill_at_s: float | None = None
+        self.held_since_s: float | None = None
+        self.is_postponed = False
+        self.is_orphan = False
+        self.is_forced = False
 
     @property
     def is_alive(self) -> bool:
@@ -103,6 +115,10 @@ class Family:
     def with_uid(self, uid: str) -> Member | None:
         """The member of this ``uid``, also one that has ended and left children."""
         return self._by_uid.get(uid)
+
+    def with_pid(self, pid: int) -> Member | None:
+        """The actor whose process this is; the root isn't among them."""
+        return self._by_pid.get(pid)
 
     def with_name(self, name: str, *, besides: Member | None = None) -> Member | None:
         """The oldest living member of this name that can be found."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from treetap.actor import prompts
 from treetap.actor.control import ControlOutbox
 from treetap.node.registry import make_directory
 
@@ -28,6 +29,8 @@ class SpawnerProcess:
     Args:
         me: The root.
         home: Of treetap; ``""`` for a tree that others can't look into.
+        tapped: Id of the tapped tree that the actors are of; ``""`` for none.
+        max_hold_s: See ``guard``.
 
     Attributes:
         control: Our end of its control socket.
@@ -35,7 +38,7 @@ class SpawnerProcess:
             ends the root.
     """
 
-    def __init__(self, me: ActorId, home: str) -> None:
+    def __init__(self, me: ActorId, home: str, tapped: str = "", max_hold_s: float = 0.0) -> None:
         self.control, control = socket.socketpair()
         self.alarm, alarm = socket.socketpair()
         self.alarm.setblocking(False)
@@ -61,6 +64,9 @@ class SpawnerProcess:
             "uid": me.uid,
             "name": me.name,
             "socket": self._path,
+            "home": home,
+            "prompts": prompts.name_of(tapped),
+            "max_hold_s": max_hold_s,
             "executable": sys.executable,
             "flags": flags,
         }

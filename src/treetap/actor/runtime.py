@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from treetap.actor import tapping
+from treetap.actor import prompts, tapping
 from treetap.actor.crashes import BreakpointHook
 from treetap.actor.ending import Ending
 from treetap.actor.identity import ActorId
@@ -87,6 +87,13 @@ class Runtime:
         self._cancel = cancel
         self._why_ending = why_ending
         self.control = ControlLink(control, on_incoming=self._welcome, on_lost=self._note_lost)
+
+    @property
+    def may_be_held(self) -> bool:
+        """Whether somebody of this tree may be at a prompt, and is to be waited for."""
+        if self.ending.number:
+            return False
+        return bool(prompts.traces(tapping.home(), prompts.name_of(tapping.tree())))
 
     @property
     def is_root(self) -> bool:
@@ -247,7 +254,7 @@ def obtain(name: str | None) -> Runtime:
         return runtime
     node = tapping.tap_root()
     me = ActorId.here(name or ROOT_NAME, own_id())
-    spawner = SpawnerProcess(me, tapping.home())
+    spawner = SpawnerProcess(me, tapping.home(), tapping.tree(), tapping.max_hold_s())
     runtime = Runtime(
         me,
         parent=None,

@@ -7,6 +7,7 @@ in the user's own. ``family`` has who is whose child for the user. What it does 
 
 * An actor whose parent has died is told to end, and killed if it hasn't within ``ORPHAN_GRACE_S``,
   with all that is below it. When the root has died the whole tree ends, and then the spawner.
+* Nobody who is at a prompt is ended by that, nor by a parent, before it has continued (``guard``).
 * Should it die itself, the kernel kills every actor (``kernel.die_with``).
 * A root that was told to end by a signal, and is too slow about it, is ended by force.
 
@@ -26,6 +27,7 @@ from treetap.actor import kernel
 from treetap.actor.control import close_all
 from treetap.actor.family import Family, Member
 from treetap.actor.fork import Birth, Born, Forge
+from treetap.actor.guard import POLL_S, Deferral, Guard
 from treetap.actor.line import Line
 from treetap.actor.rehearsal import Preloading
 from treetap.actor.searching import Switchboard
@@ -44,7 +46,7 @@ _LAST_GRACE_S = 0.2
 #: How often a root is looked for where there is no descriptor of a process.
 _ROOT_POLL_S = 0.5
 
-_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1)
 
 
 class Spawner:
@@ -54,22 +56,28 @@ class Spawner:
         line: To the root.
         alarm: Says where the root is, when a signal comes that is to end it.
         forge: What starts processes.
-        path: Of the socket where other trees look for actors of this one; ``""`` for none.
+        begin: The root's first message.
     """
 
-    def __init__(self, line: Line, alarm: socket.socket, forge: Forge, path: str) -> None:
+    def __init__(
+        self, line: Line, alarm: socket.socket, forge: Forge, begin: dict[str, Any]
+    ) -> None:
         self._root_line = line
         self._alarm = alarm
         self._forge = forge
         self._preloading = Preloading()
         self._family = Family(line.member)
         self._lines = {line.member.uid: line}
-        self._switchboard = Switchboard(self._family, self._lines, path)
+        self._switchboard = Switchboard(self._family, self._lines, str(begin["socket"]))
+        self._guard = Guard(
+            self._family, str(begin["home"]), str(begin["prompts"]), float(begin["max_hold_s"])
+        )
+        self._deferral = Deferral(self._guard, self._tell_parent)
         self._root_end_s: float | None = None
         self._is_root_warned = False
         self._root_was_at = b""
         self._is_ending = False
-        self._strays = Strays(ORPHAN_GRACE_S)
+        self._strays = Strays(ORPHAN_GRACE_S, self._guard.is_program_held)
         self._wake_reader, self._wake_writer = os.pipe()
         self._root_descriptor = kernel.process_descriptor(line.member.pid)
 
@@ -123,6 +131,8 @@ class Spawner:
         due = [m.kill_at_s for m in self._family.living() if m.kill_at_s is not None]
         due += self._strays.deadlines()
         due += self._switchboard.deadlines()
+        if self._deferral:
+            due.append(time.monotonic() + POLL_S)
         if self._root_end_s is not None:
             due.append(self._root_end_s)
         if self._root_descriptor < 0:
@@ -164,8 +174,12 @@ class Spawner:
                     self._spawn(line.member, fields, descriptors)
             case "warm":
                 self._forge.warm_up()
+            case "ask":
+                self._answer(line, fields)
             case "kill":
-                self._kill(self._child(line, fields))
+                child = self._child(line, fields)
+                if child is not None:
+                    child.kill_at_s = time.monotonic()  # at the end of this turn
             case "end":
                 child = self._child(line, fields)
                 if child is not None:
@@ -180,6 +194,13 @@ class Spawner:
                 line.member.text = str(fields["text"])
             case _:
                 raise ValueError(fields["op"])
+
+    def _answer(self, line: Line, fields: dict[str, Any]) -> None:
+        child = self._family.with_uid(str(fields["uid"]))
+        if child is not None and child.parent is line.member:
+            self._deferral.ask(child)
+        else:
+            line.put({"op": "free", "uid": fields["uid"]})
 
     def _child(self, line: Line, fields: dict[str, Any]) -> Member | None:
         """Of a request about a child; one's own only, and not one that is gone already."""
@@ -255,7 +276,10 @@ class Spawner:
         for child in member.children.values():
             self._orphan(child)
         for each in self._family.bury(member):
+            self._deferral.forget(each)
             self._tell_parent(each, {"op": "gone", "uid": each.uid})
+        if member.children:
+            self._deferral.is_due(member)  # for who waits for the end of all that it leaves
 
     def _tell_parent(self, member: Member, fields: dict[str, Any]) -> None:
         assert member.parent is not None
@@ -265,13 +289,14 @@ class Spawner:
 
     def _orphan(self, member: Member) -> None:
         """Its parent has died: it is told, and the rest is a matter of time."""
+        if member.is_alive and self._deferral.is_due(member):
+            member.is_orphan = member.is_postponed = True
+            member.kill_at_s = time.monotonic()
+            return
+        member.is_orphan = False
         if member.is_alive:
             self._signal(member.pid, signal.SIGTERM)
         member.kill_by(time.monotonic() + ORPHAN_GRACE_S)
-
-    def _kill(self, member: Member | None) -> None:
-        if member is not None and member.is_alive:
-            self._signal(member.pid, signal.SIGKILL)
 
     def _lose(self, line: Line) -> None:
         """A control socket has closed: its process is ending, or can't be held to account."""
@@ -287,7 +312,7 @@ class Spawner:
     def _end_all(self) -> None:
         if self._is_ending:
             return
-        self._is_ending = True
+        self._is_ending = self._guard.is_off = True
         self._preloading.end()
         for child in self._family.root.children.values():
             self._orphan(child)
@@ -308,24 +333,39 @@ class Spawner:
             self._alarm.close()
         elif self._root_end_s is None:
             self._root_was_at = heard
+            self._guard.is_off = True
             self._root_end_s = time.monotonic() + ROOT_GRACE_S
 
     def _keep_time(self) -> None:
         now_s = time.monotonic()
         for each in self._family.living():
             if each.kill_at_s is not None and each.kill_at_s <= now_s:
-                self._signal(each.pid, signal.SIGKILL)
-                each.kill_at_s = now_s + 1.0  # not in a loop, should the kernel be slow about it
+                self._end_now(each, now_s)
+        self._deferral.keep_time()
         self._strays.keep_time(now_s)
         if self._root_end_s is not None and self._root_end_s <= now_s:
             self._force_root(now_s)
+
+    def _end_now(self, member: Member, now_s: float) -> None:
+        """The time of ``member`` is over, unless it is held; that gives it a new one."""
+        if self._deferral.is_due(member):
+            member.is_postponed = True
+            member.kill_at_s = now_s + POLL_S
+        elif member.is_postponed:
+            member.is_postponed = False
+            member.kill_at_s = now_s + ORPHAN_GRACE_S * (1 + member.height())
+            if member.is_orphan:
+                self._orphan(member)
+        else:
+            self._signal(member.pid, signal.SIGKILL)
+            member.kill_at_s = now_s + 1.0  # not in a loop, should the kernel be slow about it
 
     def _force_root(self, now_s: float) -> None:
         """The root was told to end and hasn't: end everything below it, and then it."""
         root = self._family.root
         root.kill_by(now_s)
         for child in self._family.living():
-            self._kill(child)
+            self._signal(child.pid, signal.SIGKILL)
         if not self._is_root_warned and self._root_was_at.strip():
             sys.stderr.write(
                 f"treetap: {root.name} (pid {root.pid}) didn't end within {ROOT_GRACE_S} s of being "
@@ -391,7 +431,7 @@ def main(control: int, alarm: int) -> None:
     if begin is None:
         return
     root.uid, root.name, root.is_up = str(begin["uid"]), str(begin["name"]), True
-    spawner = Spawner(line, alarm_sock, Forge(begin), str(begin["socket"]))
+    spawner = Spawner(line, alarm_sock, Forge(begin), begin)
     birth = spawner.run()
     if birth is None:
         os._exit(0)

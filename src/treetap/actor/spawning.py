@@ -61,6 +61,29 @@ class Order(msgspec.Struct, frozen=True):
     token: str
 
 
+class Hold:
+    """What the spawner says of who is at a prompt, or waits for one, below a child; see ``guard``.
+
+    Attributes:
+        by: Who it is; ``""`` for nobody.
+        answered: Set when that is known.
+        over: Set when it is nobody, or nobody any more.
+    """
+
+    def __init__(self) -> None:
+        self.by = ""
+        self.answered = trio.Event()
+        self.over = trio.Event()
+
+    def begin(self, by: str) -> None:
+        self.by = by
+        self.answered.set()
+
+    def end(self) -> None:
+        self.answered.set()
+        self.over.set()
+
+
 class Spawned:
     """A child, from the order to the end of all that it leaves.
 
@@ -75,6 +98,7 @@ class Spawned:
         refusal: Why there will be no process; ``""`` if there is one.
         status: Its exit code, or minus the signal that ended it; ``None`` where unknown.
         text: What it said why it couldn't start; a traceback.
+        hold: What was last said of prompts below it, if anything was.
     """
 
     def __init__(self, uid: str, name: str, channel: socket.socket) -> None:
@@ -88,6 +112,13 @@ class Spawned:
         self.refusal = ""
         self.status: int | None = None
         self.text = ""
+        self.hold: Hold | None = None
+
+    def fresh_hold(self) -> Hold:
+        """The hold that goes on, or a new one."""
+        if self.hold is None or self.hold.over.is_set():
+            self.hold = Hold()
+        return self.hold
 
     def end_unknown(self) -> None:
         """Nobody will tell any more."""
@@ -95,6 +126,8 @@ class Spawned:
             self.refusal = f"{LOST}."
         for event in (self.answered, self.exited, self.gone):
             event.set()
+        if self.hold is not None:
+            self.hold.end()
 
 
 class Search:
@@ -189,6 +222,15 @@ class ControlLink:
             self._lose()
         return spawned
 
+    def ask(self, spawned: Spawned) -> Hold:
+        """Ask whether a child can be ended, or somebody below it is at a prompt."""
+        hold = spawned.fresh_hold()
+        if spawned.gone.is_set():
+            hold.end()
+        else:
+            self.say("ask", uid=spawned.uid)
+        return hold
+
     def search(self, uid: str, name: str, *, is_patient: bool) -> tuple[Search, socket.socket]:
         """Look for another actor of this tree; the answer, and the channel to be."""
         ours, theirs = socket.socketpair()
@@ -263,8 +305,7 @@ class ControlLink:
             case "refused":
                 spawned.refusal = fields["text"]
                 del self._children[spawned.uid]
-                for event in (spawned.answered, spawned.exited, spawned.gone):
-                    event.set()
+                spawned.end_unknown()
             case "exited":
                 spawned.status = fields["status"]
                 spawned.text = fields["text"]
@@ -272,6 +313,13 @@ class ControlLink:
             case "gone":
                 del self._children[spawned.uid]
                 spawned.gone.set()
+                if spawned.hold is not None:
+                    spawned.hold.end()
+            case "held":
+                spawned.fresh_hold().begin(fields["by"])
+            case "free":
+                if spawned.hold is not None:
+                    spawned.hold.end()
 
     def _lose(self) -> None:
         if not self.is_lost:

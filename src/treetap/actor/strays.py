@@ -15,7 +15,12 @@ from treetap.actor.fork import ACTOR_VARIABLE, CONTROL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from treetap.actor.family import Member
+
+#: How often one that is held is looked at.
+_POLL_S = 0.05
 
 
 class Strays:
@@ -23,12 +28,14 @@ class Strays:
 
     Args:
         grace_s: Between SIGTERM and SIGKILL.
+        is_held: Whether a process is at a prompt, or waits for one.
     """
 
-    def __init__(self, grace_s: float) -> None:
+    def __init__(self, grace_s: float, is_held: Callable[[int], bool]) -> None:
         self._grace_s = grace_s
-        #: ``{pid: (when it is killed, of which actor it was)}``
-        self._doomed: dict[int, tuple[float, Member]] = {}
+        self._is_held = is_held
+        #: ``{pid: (when the next step is due, of which actor it was, whether it got SIGTERM)}``
+        self._doomed: dict[int, tuple[float, Member, bool]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._doomed)
@@ -48,8 +55,7 @@ class Strays:
             if kernel.environment_has(pid, f"{ACTOR_VARIABLE}={member.uid}") or kernel.has_socket(
                 pid, CONTROL, member.control_inode
             ):
-                _signal(pid, signal.SIGTERM)
-                self._doomed[pid] = time.monotonic() + self._grace_s, member
+                self._begin(pid, member, time.monotonic())
 
     def note_end(self, pid: int, known: set[int]) -> None:
         """A child has been reaped; if it was one of these, what it had started is our child now."""
@@ -59,14 +65,24 @@ class Strays:
 
     def deadlines(self) -> list[float]:
         """When the next ones are killed."""
-        return [when_s for when_s, _member in self._doomed.values()]
+        return [when_s for when_s, _member, _is_told in self._doomed.values()]
 
     def keep_time(self, now_s: float) -> None:
         """Kill those whose time is over."""
-        for pid, (when_s, member) in list(self._doomed.items()):
-            if when_s <= now_s:
+        for pid, (when_s, member, is_told) in list(self._doomed.items()):
+            if when_s > now_s:
+                continue
+            if not is_told or self._is_held(pid):
+                self._begin(pid, member, now_s)
+            else:
                 _signal(pid, signal.SIGKILL)
-                self._doomed[pid] = now_s + 1.0, member
+                self._doomed[pid] = now_s + 1.0, member, True
+
+    def _begin(self, pid: int, member: Member, now_s: float) -> None:
+        is_held = self._is_held(pid)
+        if not is_held:
+            _signal(pid, signal.SIGTERM)
+        self._doomed[pid] = now_s + (_POLL_S if is_held else self._grace_s), member, not is_held
 
 
 def _is_of_this_session(pid: int) -> bool:

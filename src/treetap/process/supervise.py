@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import trio
 
-from treetap.process import killing
+from treetap.process import holding, killing
 from treetap.process import level as levels
 from treetap.process.failure import bare_errors, failure
 from treetap.process.handing import ChannelSink, Line
@@ -159,6 +159,7 @@ class _Supervisor:
         quarry = killing.Quarry(
             process, leads_group=orders.leads_group, with_descendants=orders.kill_tree
         )
+        await holding.until_free(process, self._say_who_holds)
         try:
             await killing.end(quarry, process, orders.cancel_grace_s, orders.deliver_cancel)
         finally:
@@ -171,11 +172,16 @@ class _Supervisor:
                 for reader in readers:
                     reader.abandon()
 
+    def _say_who_holds(self, by: str) -> None:
+        self._say(f"[{self._name}] it is ended when {by} has left the prompt.")
+
     def _say_that_it_is_held(self) -> None:
-        text = (
+        self._say(
             f"[{self._name}] it has ended, but another process holds its output open: that is no "
             f"longer read after {self._orders.pipe_grace_s:g} s, and breaks for whoever writes."
         )
+
+    def _say(self, text: str) -> None:
         try:
             self._orders.logger.warning("%s", text)
         except Exception as exc:  # noqa: BLE001 - a broken log is no reason to fail
