@@ -22,7 +22,11 @@ class FakeCustody:
         self.former = None
         self.is_in_background = False
         self.is_another_trees = False
+        self.is_no_more = False
         self.done = []
+
+    def is_gone(self):
+        return self.is_no_more
 
     def recover(self):
         self.done.append("recover")
@@ -58,13 +62,14 @@ class Client:
             self.socket.connect(address)
         self.lines = message.Lines()
         self.heard = []
+        self.fds = []
         self.label = label
 
     def say(self, kind, **content):
         self.socket.sendall(message.encode(kind, **content))
 
-    def request(self):
-        self.say(message.REQUEST, label=self.label, pid=os.getpid())
+    def request(self, **content):
+        self.say(message.REQUEST, label=self.label, pid=os.getpid(), **content)
         return self
 
     def hear(self, *kinds):
@@ -73,12 +78,21 @@ class Client:
                 if heard["is"] in kinds:
                     del self.heard[: index + 1]
                     return heard
-            received = self.socket.recv(65536)
+            received, fds, _, _ = socket.recv_fds(self.socket, 65536, 4)
+            self.fds += fds
             if not received:
                 return None
             self.heard.extend(self.lines.feed(received))
 
+    def channel(self):
+        """What came with the last message."""
+        made = socket.socket(fileno=self.fds.pop())
+        made.settimeout(10)
+        return made
+
     def close(self):
+        while self.fds:
+            os.close(self.fds.pop())
         self.socket.close()
 
 
@@ -89,7 +103,8 @@ class Running:
         listener = self.place.listen()
         # A root that has ended: it serves as long as anybody is connected.
         self.first = Client(self.place, "keeps it up")
-        self.broker = Broker(listener, self.custody, FakeRecord(), 0, 99)
+        self.consoles = []
+        self.broker = Broker(listener, self.custody, FakeRecord(), 0, 99, self._start_console)
         self._clients = [self.first]
         listener_is_heard = threading.Thread(target=self._serve, args=(listener,))
         self.thread = listener_is_heard
@@ -100,6 +115,9 @@ class Running:
         self.broker.serve()
         listener.close()
 
+    def _start_console(self, channel, control, term):
+        self.consoles.append((channel.dup(), control.dup(), term))
+
     def client(self, label):
         made = Client(self.place, label)
         self._clients.append(made)
@@ -108,6 +126,9 @@ class Running:
     def close(self):
         for client in self._clients:
             client.close()
+        for channel, control, _ in self.consoles:
+            channel.close()
+            control.close()
         self.thread.join(10)
         assert not self.thread.is_alive(), "it serves on though nobody is there"
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from treetap.debug import kinship
 from treetap.debug.place import Place, own_place
 from treetap.errors import PauseError
 
@@ -24,12 +25,44 @@ def test_the_directory_is_its_users_alone(home):
     assert stat.S_IMODE(os.stat(place.directory).st_mode) == 0o700
 
 
-def test_a_tree_has_its_place_and_the_session_is_one_where_there_is_no_tree(home, monkeypatch):
-    assert own_place().name == f"session-{os.getsid(0)}"
-    monkeypatch.setenv("TREETAP_TREE", "123-abc")
-    assert own_place().name == "123-abc"
-    monkeypatch.setenv("TREETAP_TREE", "../../etc")
-    assert own_place().name == f"session-{os.getsid(0)}"
+PLACES = """
+import os
+from treetap.debug import kinship
+from treetap.debug.place import own_place
+print(own_place().name.replace(str(os.getsid(0)), "SID"))
+for tree in ("123-abc", "../../etc"):
+    os.environ["TREETAP_TREE"] = tree
+    print(own_place().name.replace(str(os.getsid(0)), "SID"))
+"""
+
+
+def test_a_tree_has_its_place_and_the_session_is_one_where_there_is_no_tree(home):
+    done = subprocess.run(
+        [sys.executable, "-c", PLACES],
+        capture_output=True, text=True, check=True, start_new_session=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["session-SID.x", "123-abc.x", "session-SID.x"]
+
+
+ON_A_TERMINAL = f"""
+import fcntl, os, termios
+os.setsid()
+fcntl.ioctl(os.openpty()[1], termios.TIOCSCTTY, 0)
+{PLACES}
+os.environ["TREETAP_TREE"] = ROOT
+print(own_place().name.replace(str(os.getsid(0)), "SID"))
+"""
+
+
+def test_a_terminal_that_is_not_the_roots_has_a_place_of_its_own(home):
+    root = kinship.read_process(os.getpid())
+    started_ns = root.start_ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    tree = f"{root.pid}-{started_ns:x}"
+    done = subprocess.run(
+        [sys.executable, "-c", ON_A_TERMINAL.replace("ROOT", repr(tree))],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["session-SID", "123-abc", "session-SID", f"{tree}.tSID"]
 
 
 def test_a_home_that_cannot_be_is_said_with_its_way_out(tmp_path, monkeypatch):
@@ -41,17 +74,11 @@ def test_a_home_that_cannot_be_is_said_with_its_way_out(tmp_path, monkeypatch):
 
 
 def test_a_broker_that_cannot_start_is_said(home):
-    """It needs a terminal, which a session of its own hasn't got."""
-    program = (
-        "from treetap.debug.place import own_place\n"
-        "try: own_place().connect()\n"
-        "except Exception as exc: print(exc.slug)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True, text=True, check=True, start_new_session=True,
-    )  # fmt: skip
-    assert done.stdout == "pause-no-broker\n"
+    place = own_place()
+    os.makedirs(place.path("sock") + "/where-its-socket-would-be")
+    with pytest.raises(PauseError) as caught:
+        place.connect()
+    assert caught.value.slug == "pause-no-broker"
 
 
 def test_a_path_that_is_too_long_for_a_socket_does(tmp_path):

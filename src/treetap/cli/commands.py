@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from treetap.cli import (
+    answer,
     daemon,
     demo,
     doctor,
@@ -28,6 +29,7 @@ _ORDER = [
     "run",
     "ps",
     "dump",
+    "answer",
     "stop",
     "probe",
     "tail",
@@ -107,6 +109,7 @@ app.command(
     context_settings={"allow_interspersed_args": False},
 )(run_command.run)
 app.command(epilog=ps.EPILOG)(ps.ps)
+app.command(epilog=answer.EPILOG)(answer.answer)
 app.command(epilog=dump.EPILOG)(dump.dump)
 app.command(epilog=stop.EPILOG)(stop.stop)
 app.add_typer(probes, name="probe")

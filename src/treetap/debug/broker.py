@@ -4,54 +4,43 @@ It runs in a process of its own (``broker_process``), so that it answers whateve
 loops are doing. It leads a process group that has the terminal while anybody holds it; the holder
 enters that group. So ctrl-c reaches the holder, and the broker, which ignores it, and nobody else;
 and when the holder dies, however it does, somebody is still in the foreground to give it back.
+
+A party that can't have the terminal is *distant*: when its turn comes, a console of the broker's own
+reads its lines there (``consoles``). And whoever waits can be answered from another terminal.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import signal
-import socket
-import struct
 import time
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import message
+from treetap.debug.consoles import Consoles
 from treetap.debug.lock import HOLDING, WAITING, Freed, Granted, Lock, Placed
+from treetap.debug.party import Party, pidfd
 from treetap.link.auth import SAME_USER, peer_uid, standing
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
+    from treetap.debug.consoles import Start
     from treetap.debug.custody import Custody, Record
+    from treetap.debug.visit import Nowhere, Visit
 
 #: How often the end of a process is looked for, where the kernel can't tell it.
 _POLL_S = 1.0
-#: How often a terminal is asked for that another tree has.
+#: How often a terminal is asked for that another tree, or another job, has.
 _TURN_POLL_S = 0.02
 _ANOTHER_TREE = "another tree on this terminal"
 #: How often a holder is looked after that a dead broker had granted the terminal to.
 _RECOVERY_POLL_S = 0.01
 _MAX_LABEL_CHARS = 200
-
-
-class Party:
-    """One pause of one thread: a connection."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.lines = message.Lines()
-        self.pid = _peer_pid(connection)
-        self.pidfd = _pidfd(self.pid)
-        self.label = ""
-        self.id = 0
-        self.since_s = 0.0
-
-    def send(self, kind: str, **content: Any) -> None:
-        # It reads what it waits for; who doesn't is not waited for.
-        with contextlib.suppress(OSError):
-            self.connection.send(message.encode(kind, **content))
 
 
 class Broker:
@@ -61,51 +50,61 @@ class Broker:
     record: Whether a holder of an earlier broker is still at its prompt.
     root: Pid of the tree's root.
     group: That a holder enters.
+    start_console: Starts a console on the terminal.
     """
 
     def __init__(
-        self, listener: socket.socket, custody: Custody, record: Record, root: int, group: int
+        self,
+        listener: socket.socket,
+        custody: Custody | Visit | Nowhere,
+        record: Record,
+        root: int,
+        group: int,
+        start_console: Start,
     ) -> None:
         self._listener = listener
         self._custody = custody
         self._record = record
-        #: Holds the lock, while another tree has the terminal.
+        #: Holds the lock, while another tree or another job has the terminal.
         self._next: Party | None = None
         self._root = root
         self._group = group
-        self._root_fd = _pidfd(root)
+        self._root_fd = pidfd(root)
         self._lock: Lock[Party] = Lock()
         self._parties: set[Party] = set()
         self._count = 0
         self._selector = selectors.DefaultSelector()
+        self._consoles = Consoles(
+            self._selector, custody, start_console, ended=self._console_ended, again=self._again
+        )
 
     def serve(self) -> None:
         """Serve until the root has ended and nobody is connected."""
         while self._record.is_held():
             time.sleep(_RECOVERY_POLL_S)
         self._custody.recover()
-        self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         if self._root_fd is not None:
-            self._selector.register(self._root_fd, selectors.EVENT_READ, None)
+            self._selector.register(self._root_fd, selectors.EVENT_READ, self._root_ends)
         is_polling = self._root_fd is None
-        while self._parties or _is_alive(self._root):
+        while self._parties or self._consoles.is_any or _is_alive(self._root):
             timeout_s = _POLL_S if is_polling else None
             for key, _ in self._selector.select(_TURN_POLL_S if self._next else timeout_s):
-                if key.fileobj is self._listener:
-                    self._accept()
-                elif key.data is None:
-                    self._selector.unregister(key.fileobj)
-                    self._root = 0
-                elif key.data in self._parties:
-                    self._hear(key.data, has_ended=key.fileobj is not key.data.connection)
-            if self._next is not None and self._custody.may_take():
-                self._grant(self._next)
+                key.data()
+            waiting = self._next
+            if waiting is not None and self._consoles.may_go_on(waiting):
+                self._try(waiting)
 
     def hang_up(self) -> None:
         """The terminal is gone: those who would have had SIGHUP from the kernel get it."""
         if self._custody.former is not None:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.killpg(self._custody.former.group, signal.SIGHUP)
+
+    def _root_ends(self) -> None:
+        if self._root_fd is not None:
+            self._selector.unregister(self._root_fd)
+        self._root = 0
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -115,11 +114,16 @@ class Broker:
         connection.setblocking(False)
         party = Party(connection)
         self._parties.add(party)
-        self._selector.register(connection, selectors.EVENT_READ, party)
+        hear = partial(self._hear, party)
+        self._selector.register(connection, selectors.EVENT_READ, partial(hear, has_ended=False))
         if party.pidfd is not None:
-            self._selector.register(party.pidfd, selectors.EVENT_READ, party)
+            self._selector.register(
+                party.pidfd, selectors.EVENT_READ, partial(hear, has_ended=True)
+            )
 
     def _hear(self, party: Party, *, has_ended: bool) -> None:
+        if party not in self._parties:
+            return
         try:
             received = b"" if has_ended else party.connection.recv(65536)
             for heard in party.lines.feed(received):
@@ -134,32 +138,74 @@ class Broker:
     def _act(self, party: Party, heard: dict[str, Any]) -> None:
         kind, state = heard["is"], self._lock.state(party)
         if kind == message.REQUEST and state != WAITING:
-            party.label = str(heard["label"])[:_MAX_LABEL_CHARS]
-            party.pid = party.pid or int(heard["pid"])
-            if os.getsid(party.pid) != os.getsid(0):
-                party.send(message.ELSEWHERE)
-                return
-            if not party.id:
-                self._count += 1
-                party.id = self._count
-            party.since_s = time.monotonic()
-            self._tell(party, self._lock.request(party))
+            self._request(party, heard)
         elif kind == message.LIST:
             party.send(message.STANDINGS, standings=list(self._standings()))
+        elif kind == message.ANSWER:
+            self._answer(party, heard)
+        elif kind == message.RELEASE and party.is_pausing:
+            self._release(party)
         elif state != HOLDING:
             return
-        elif kind == message.RELEASE:
-            notices = self._lock.release(party)
-            self._tell(party, notices)
-            party.send(message.RELEASED)
         elif kind == message.SUSPEND:
             self._give_back(party.pid)
             party.send(message.RELEASED)
         elif kind == message.RESUME:
-            self._grant(party)
+            self._try(party)
         elif kind == message.STAY:
             self._custody.stay()
             party.send(message.RELEASED)
+
+    def _request(self, party: Party, heard: dict[str, Any]) -> None:
+        if self._consoles.end(party):
+            party.wants_again = heard  # it has noticed sooner than we that its console is gone
+            return
+        self._consoles.part(party)
+        party.label = str(heard["label"])[:_MAX_LABEL_CHARS]
+        party.pid = party.pid or int(heard["pid"])
+        party.is_distant = bool(heard.get("is_distant")) or os.getsid(party.pid) != os.getsid(0)
+        party.term = str(heard.get("term", ""))
+        if not party.id:
+            self._count += 1
+            party.id = self._count
+        party.since_s = time.monotonic()
+        party.is_pausing = party.is_asking = True
+        if party.is_distant and self._custody.is_gone():
+            party.send(message.STRANDED)
+        else:
+            self._tell(party, self._lock.request(party))
+
+    def _release(self, party: Party) -> None:
+        if self._lock.state(party) == HOLDING:
+            if self._consoles.end(party):
+                party.is_leaving = True  # the terminal is free when the console has left it
+                return
+            self._tell(party, self._lock.release(party))
+        if self._lock.state(party) != HOLDING:
+            self._tell(party, self._lock.die(party))
+            party.is_pausing = party.is_asking = False
+            self._consoles.part(party)
+        party.send(message.RELEASED)
+
+    def _answer(self, answerer: Party, heard: dict[str, Any]) -> None:
+        """Somebody wants to answer a prompt from another terminal."""
+        wanted = int(heard["id"])
+        answerer.label = str(heard["label"])[:_MAX_LABEL_CHARS]
+        party = next((one for one in self._parties if wanted == one.id != 0), None)
+        if party is None or not party.is_pausing:
+            answerer.send(message.REFUSED, why="gone", by="")
+        elif not party.is_asking:
+            answerer.send(message.REFUSED, why="taken", by=party.answered_by)
+        elif answerer is not party and answerer.answers is None and not answerer.is_pausing:
+            if self._next is party:
+                self._next = None
+            notices = self._lock.die(party)
+            self._consoles.connect(party, answerer)
+            self._tell(party, notices)
+            if party.is_stopped:
+                party.is_stopped = False
+                with suppress(OSError):
+                    os.kill(party.pid, signal.SIGCONT)
 
     def _leave(self, party: Party) -> None:
         self._parties.discard(party)
@@ -168,7 +214,25 @@ class Broker:
         if party.pidfd is not None:
             self._selector.unregister(party.pidfd)
             os.close(party.pidfd)
+        party.is_pausing = party.is_asking = False
+        self._consoles.part(party)
+        if not self._consoles.end(party):
+            self._tell(party, self._lock.die(party))
+
+    def _console_ended(self, party: Party) -> None:
+        """A console of ours has left the terminal; its party asks again if it isn't done."""
+        again, party.wants_again = party.wants_again, None
         self._tell(party, self._lock.die(party))
+        if party.is_leaving:
+            party.is_pausing = party.is_leaving = False
+            party.send(message.RELEASED)
+        elif again is not None and party in self._parties:
+            self._request(party, again)
+
+    def _again(self, party: Party) -> None:
+        """A console's job was suspended: its party's turn goes on when the job does."""
+        self._give_back(party.pid)
+        self._next = party
 
     def _tell(self, cause: Party, notices: list[Granted[Party] | Placed[Party] | Freed]) -> None:
         """Do what follows from a change of the lock; ``cause`` made it."""
@@ -176,7 +240,7 @@ class Broker:
         for notice in notices:
             match notice:
                 case Granted(party):
-                    self._grant(party)
+                    self._try(party)
                 case Placed(party, place):
                     label = holder.label if holder is not None else ""
                     party.send(message.PLACED, place=place, holder=label)
@@ -185,31 +249,58 @@ class Broker:
         if holder is not None and not any(isinstance(notice, Granted) for notice in notices):
             holder.send(message.QUEUE, waiting=self._waiting())
 
-    def _grant(self, party: Party) -> None:
-        party.since_s = time.monotonic()
-        self._next = None
-        if not self._custody.may_take():
+    def _try(self, party: Party) -> None:
+        """Let ``party``, which holds the lock, have the terminal as soon as it can be had."""
+        if party.is_distant and self._custody.is_gone():
+            self._next = None
+            party.send(message.STRANDED)
+            self._tell(party, self._lock.die(party))
+        elif not self._custody.may_take():
+            self._wait_for_terminal(party, _ANOTHER_TREE)
+        else:
+            self._grant(party)
+
+    def _wait_for_terminal(self, party: Party, holder: str) -> None:
+        if self._next is not party:
             self._next = party
-            party.send(message.PLACED, place=1, holder=_ANOTHER_TREE)
+            party.send(message.PLACED, place=1, holder=holder)
+
+    def _grant(self, party: Party) -> None:
+        former = self._custody.take(self._pid_of_job(party), self._root)
+        if former is None and party.is_distant:
+            self._wait_for_terminal(party, "another job on this terminal")
             return
-        former = self._custody.take(party.pid, self._root)
+        self._next = None
+        party.since_s = time.monotonic()
+        party.is_stopped = former is None
         if former is None:
             party.send(message.BACKGROUND)
-            return
-        party.send(message.GRANTED, group=self._group, former=former.group, waiting=self._waiting())
+        elif party.is_distant:
+            if not self._consoles.open(party):
+                party.send(message.STRANDED)
+                self._tell(party, self._lock.die(party))
+        else:
+            party.is_asking = False
+            waiting = self._waiting()
+            party.send(message.GRANTED, group=self._group, former=former.group, waiting=waiting)
+
+    def _pid_of_job(self, party: Party) -> int:
+        """Of the tree's processes in the terminal's session the one that the party is nearest to."""
+        is_outside = os.getsid(party.pid) != os.getsid(0)
+        return self._root if is_outside and self._root else party.pid
 
     def _standings(self) -> Iterator[dict[str, Any]]:
         """The fields of ``standing.Standing``, but for what the asker knows itself."""
-        holder, now_s = self._lock.holder, time.monotonic()
-        for place, party in enumerate((holder, *self._lock.waiting)):
-            if party is not None:
+        queue, now_s = self._lock.waiting, time.monotonic()
+        for party in sorted(self._parties, key=lambda one: one.id):
+            if party.is_pausing:
                 yield {
                     "pid": party.pid,
                     "label": party.label,
-                    "state": WAITING if place else HOLDING,
-                    "place": place,
+                    "state": WAITING if party.is_asking else HOLDING,
+                    "place": queue.index(party) + 1 if party in queue else 0,
                     "since_s": round(now_s - party.since_s, 3),
-                    "by": "",
+                    "by": party.answered_by,
                     "id": party.id,
                 }
 
@@ -219,22 +310,6 @@ class Broker:
 
     def _waiting(self) -> list[str]:
         return [party.label for party in self._lock.waiting]
-
-
-def _peer_pid(connection: socket.socket) -> int:
-    """Of the process at the other end; 0 where the kernel doesn't tell."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return 0
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return int(struct.unpack("iii", credentials)[0])
-
-
-def _pidfd(pid: int) -> int | None:
-    """Becomes readable when the process ends; a connection may live on in its children."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None
 
 
 def _is_alive(pid: int) -> bool:

@@ -10,14 +10,20 @@ import contextlib
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
 from treetap.debug.broker import Broker
 from treetap.debug.custody import Custody, Record
 from treetap.debug.neighbours import Turn
+from treetap.debug.own_console import serve_alone
 from treetap.debug.place import Place
+from treetap.debug.visit import Nowhere, Visit, open_terminal_of
+
+if TYPE_CHECKING:
+    import socket
 
 #: What the keyboard, or the terminal, sends to the foreground group, or to one in the background.
 _IGNORED = (
@@ -28,6 +34,8 @@ _IGNORED = (
     signal.SIGTTOU,
     signal.SIGPIPE,
 )
+#: A broker has a descriptor or two for each who waits.
+_MAX_FD = 65536
 
 
 def main() -> None:
@@ -40,23 +48,20 @@ def main() -> None:
     os.setpgid(0, 0)
     for ignored in _IGNORED:
         signal.signal(ignored, signal.SIG_IGN)
-    fd = terminal.open_terminal()
-    if fd is None:
-        os._exit(1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a console
     listener = place.listen()
     os.write(1, b"!")
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 1)
     os.close(null)
-    _run(place, fd, listener)
+    _run(place, listener)
 
 
-def _run(place: Place, fd: int, listener: Any) -> None:
+def _run(place: Place, listener: socket.socket) -> None:
     record = Record(place.path("held"))
-    group = os.getpgid(0)
-    turn = Turn(place.directory, os.getsid(0))
-    custody = Custody(fd, group, record, turn)
-    broker = Broker(listener, custody, record, place.root, group)
+    custody = _custody(place, record)
+    start = partial(_start_console, place, custody)
+    broker = Broker(listener, custody, record, place.root, os.getpgid(0), start)
 
     def hang_up(_number: int, _frame: object) -> None:
         broker.hang_up()
@@ -69,7 +74,46 @@ def _run(place: Place, fd: int, listener: Any) -> None:
         _remove(place)
 
 
+def _custody(place: Place, record: Record) -> Custody | Visit | Nowhere:
+    """Of the session's terminal; else of the tree's, which is in another session; else of none."""
+    fd = terminal.open_terminal()
+    if fd is not None:
+        return Custody(fd, os.getpgid(0), record, Turn(place.directory, os.getsid(0)))
+    fd = open_terminal_of(place.root)
+    if fd is None:
+        return Nowhere()
+    return Visit(fd, place.root, record, Turn(place.directory, os.getsid(place.root)))
+
+
+def _start_console(
+    place: Place,
+    custody: Custody | Visit | Nowhere,
+    channel: socket.socket,
+    control: socket.socket,
+    term: str,
+) -> None:
+    """Fork one: this process has one thread, and nothing of anybody else's."""
+    if isinstance(custody, Nowhere) or os.fork():
+        return
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        _close_all_but(0, 1, 2, custody.fd, channel.fileno(), control.fileno())
+        os.environ["TERM"] = term
+        serve_alone(place, custody, channel, control)
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(*kept: int) -> None:
+    """The others' connections: each would seem to be open as long as we live."""
+    last = 2
+    for fd in sorted({*kept} - {0, 1, 2}):
+        os.closerange(last + 1, fd)
+        last = fd
+    os.closerange(last + 1, _MAX_FD)
+
+
 def _remove(place: Place) -> None:
-    for kind in ("sock", "held"):
+    for kind in ("sock", "held", "history"):
         with contextlib.suppress(OSError):
             Path(place.path(kind)).unlink()

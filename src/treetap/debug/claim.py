@@ -1,7 +1,8 @@
-"""A thread's claim to the terminal: asks the broker, enters the foreground, and leaves it again.
+"""A thread's claim to a prompt: asks the broker, enters the foreground, and leaves it again.
 
-If the broker dies while we wait, the next one is asked; if it dies while we hold, we restore the
-terminal ourselves.
+Who can't have the terminal itself, or is answered from another one, has a console somewhere instead
+(``remote``). If the broker dies while we wait, the next one is asked; if it dies while we hold, we
+restore the terminal ourselves.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -16,16 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.debug import message, terminal
 from treetap.debug.custody import Custody, Former, Record
+from treetap.debug.limits import is_from_handler
 from treetap.debug.neighbours import Turn
+from treetap.debug.remote import Remote
 from treetap.errors import PauseError
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Callable
 
+    from treetap.debug.patience import Patience
     from treetap.debug.place import Place
     from treetap.debug.terminal import Modes
 
 _ANSWER_TIMEOUT_S = 5.0
+#: How often it is seen to that waiting makes sense still; and a signal that comes between two looks
+#: is acted on.
+_LOOK_S = 0.25
+#: In one message.
+_MAX_FDS = 4
+#: What ends a wait.
+_TURNS = (message.GRANTED, message.BACKGROUND, message.ANSWERED)
 #: A broker that ends before it answers is replaced; not for ever.
 _MAX_SILENT_BROKERS = 5
 #: A thread that isn't the main one runs on for a moment when its process is stopped.
@@ -38,28 +50,37 @@ class Claim:
     """Args:
     place: Of the broker.
     label: Of this process, for others to read.
+    press: Called for a ctrl-c at a console while no line is asked for, in a thread of ours.
+    patience: How long to wait.
 
     Attributes:
         fd: Of the terminal, while it is held.
+        remote: The console that there is instead.
         modes: The terminal's of before, likewise.
         waiting: Labels of those who wait, as far as we know.
         holder: Label of who held it when we came; ``""`` if nobody.
         is_apart: We are in a process group of our own: ctrl-c reaches nobody else.
     """
 
-    def __init__(self, place: Place, label: str) -> None:
+    def __init__(
+        self, place: Place, label: str, press: Callable[[], None], patience: Patience
+    ) -> None:
         self.fd = -1
+        self.remote: Remote | None = None
         self.modes: Modes = []
         self.waiting: list[str] = []
         self.holder = ""
         self.is_apart = False
         self._place = place
         self._label = label
+        self._press = press
+        self._patience = patience
         self._record = Record(place.path("held"))
         self._turn = Turn(place.directory, os.getsid(0))
         self._connection: socket.socket | None = None
         self._lines = message.Lines()
         self._heard: deque[dict[str, Any]] = deque()
+        self._fds: list[int] = []
         self._former_group = 0
         self._group = 0
         self._home = 0
@@ -71,22 +92,37 @@ class Claim:
             PauseError: It can't be had.
         """
         fd = terminal.open_terminal()
-        if fd is None:
-            raise PauseError(
-                f"{self._label} has no terminal for a prompt.",
-                "It goes on. Start it from a terminal to hold it.",
-                slug="pause-no-terminal",
-            )
-        self.fd = fd
+        # The leader of a session can't leave its group, and so not enter the broker's.
+        if fd is not None and os.getsid(0) == os.getpid():
+            os.close(fd)
+            fd = None
+        self.fd = -1 if fd is None else fd
+        self._patience.begin()
         try:
             self._ask()
         except BaseException:
             self._close()
             raise
 
+    @property
+    def is_held(self) -> bool:
+        return self.fd >= 0 or self.remote is not None
+
+    def acquire_again(self) -> None:
+        """The console is gone, or the terminal: wait anew, as one who comes.
+
+        Raises:
+            PauseError: There is nothing, and nobody, to wait for.
+        """
+        self._close()
+        self.acquire()
+
     def release(self) -> None:
         """Give the terminal back, or on; after this it is as it was, or the next holder's."""
-        self._step_back()
+        if self.remote is not None:
+            self.remote.close()
+        else:
+            self._step_back()
         try:
             self._send(message.RELEASE)
             self._wait_for(message.RELEASED)
@@ -114,7 +150,7 @@ class Claim:
         self._stop(is_sure=True)
         try:
             self._send(message.RESUME)
-            self._enter(self._wait_for(message.GRANTED, message.BACKGROUND))
+            self._enter(self._wait_for(*_TURNS))
         except OSError:
             self._ask()
 
@@ -136,21 +172,32 @@ class Claim:
         """In a forked child: the claim is the parent's."""
         if self._home:
             self._go_home()
+        remote, self.remote = self.remote, None
+        if remote is not None:
+            remote.drop()
         self._close()
 
     def _ask(self) -> None:
         silent = 0
         while True:
             self._disconnect()
+            if self.fd >= 0 and terminal.modes(self.fd) is None:
+                os.close(self.fd)  # closed while we waited for it
+                self.fd = -1
             self._connection = self._place.connect()
             try:
-                self._send(message.REQUEST, label=self._label, pid=os.getpid())
-                answer = self._wait_for(
-                    message.GRANTED, message.BACKGROUND, message.ELSEWHERE, timeout_s=None
+                self._send(
+                    message.REQUEST,
+                    label=self._label,
+                    pid=os.getpid(),
+                    is_distant=self.fd < 0,
+                    term=os.environ.get("TERM", ""),
                 )
-                self._enter(answer)
+                self._enter(self._wait_for_turn())
                 return
             except OSError as exc:
+                if is_from_handler(exc):
+                    raise
                 silent += 1
                 if silent > _MAX_SILENT_BROKERS:
                     raise PauseError(
@@ -158,6 +205,13 @@ class Claim:
                         "The program goes on without a prompt.",
                         slug="pause-no-broker",
                     ) from exc
+
+    def _wait_for_turn(self) -> dict[str, Any]:
+        while True:
+            answer = self._wait_for(*_TURNS, message.STRANDED, timeout_s=None)
+            if answer["is"] != message.STRANDED:
+                return answer
+            self._patience.check_sense()
 
     def _enter(self, answer: dict[str, Any]) -> None:
         self._join(answer)
@@ -168,7 +222,7 @@ class Claim:
             self._send(message.SUSPEND)
             self._wait_for(message.RELEASED)
             self._send(message.RESUME)
-            self._join(self._wait_for(message.GRANTED, message.BACKGROUND))
+            self._join(self._wait_for(*_TURNS))
 
     def _join(self, answer: dict[str, Any]) -> None:
         ignored = 0
@@ -185,13 +239,10 @@ class Claim:
                     slug="pause-background",
                 )
             self._send(message.RESUME)
-            answer = self._wait_for(message.GRANTED, message.BACKGROUND)
-        if answer["is"] == message.ELSEWHERE:
-            raise PauseError(
-                f"{self._label} is in another session than the terminal of its tree.",
-                "It goes on. A process that has called setsid() can't have that terminal.",
-                slug="pause-other-session",
-            )
+            answer = self._wait_for(*_TURNS)
+        if answer["is"] == message.ANSWERED:
+            self._meet()
+            return
         self._group, self._former_group = answer["group"], answer["former"]
         self.waiting = list(answer["waiting"])
         self._home = os.getpgid(0)
@@ -209,6 +260,17 @@ class Claim:
         self._turn.hold()
         modes = former.modes if former is not None else terminal.modes(self.fd)
         self.modes = terminal.held(modes) if modes else []
+
+    def _meet(self) -> None:
+        """Somebody answers, at the other end of what came with the message."""
+        if not self._fds:
+            raise ConnectionError("the channel is lost")
+        self.is_apart = False
+        self.waiting = []
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        self.remote = Remote(socket.socket(fileno=self._fds.pop(0)), self._press)
 
     def _step_back(self) -> None:
         # The keys get their meaning back when none of us is in the foreground: a ctrl-z would stop
@@ -235,6 +297,8 @@ class Claim:
 
     def _restore_alone(self) -> None:
         """The broker is dead."""
+        if self.remote is not None:
+            return  # its console does that
         if self._record.is_held():
             return  # another one is there already, and has granted the terminal
         former = self._record.read()
@@ -249,18 +313,32 @@ class Claim:
         self._connection.sendall(message.encode(kind, **content))
 
     def _wait_for(self, *kinds: str, timeout_s: float | None = _ANSWER_TIMEOUT_S) -> dict[str, Any]:
-        """The first message of these kinds; OSError if the broker ends, or is silent."""
+        """The first message of these kinds; OSError if the broker ends, or is silent.
+
+        Without a timeout, as long as patience lasts.
+        """
         connection = self._connection
         if connection is None:
             raise ConnectionError("no broker")
-        connection.settimeout(timeout_s)
+        connection.settimeout(timeout_s or _LOOK_S)
         while True:
             while self._heard:
                 heard = self._heard.popleft()
                 if heard["is"] in kinds:
                     return heard
                 self._note(heard)
-            received = connection.recv(65536)
+            try:
+                received, fds, _, _ = socket.recv_fds(connection, 65536, _MAX_FDS)
+            except TimeoutError:
+                if timeout_s is not None:
+                    raise
+                self._patience.check_time()
+                if self.fd >= 0 and terminal.modes(self.fd) is None:
+                    raise ConnectionError("the terminal is closed") from None
+                continue
+            for fd in fds:
+                os.set_inheritable(fd, False)
+            self._fds += fds
             if not received:
                 raise ConnectionError("it has ended")
             self._heard.extend(self._lines.feed(received))
@@ -275,10 +353,15 @@ class Claim:
         connection, self._connection = self._connection, None
         self._lines = message.Lines()
         self._heard.clear()
+        while self._fds:
+            os.close(self._fds.pop())
         if connection is not None:
             connection.close()
 
     def _close(self) -> None:
+        remote, self.remote = self.remote, None
+        if remote is not None:
+            remote.close()
         self._disconnect()
         self._record.let_go()
         self._turn.give()

@@ -98,11 +98,24 @@ class Custody:
     """
 
     def __init__(self, fd: int, group: int, record: Record, turn: Turn) -> None:
-        self._fd = fd
+        self.fd = fd
         self._group = group
         self._record = record
         self._turn = turn
         self.former: Former | None = None
+
+    def is_gone(self) -> bool:
+        """The terminal is no more."""
+        return terminal.modes(self.fd) is None
+
+    def hold(self) -> None:
+        """For a console of the broker's, in its own process: as a holder does."""
+        self._record.hold()
+        self._turn.hold()
+
+    def let_go(self) -> None:
+        self._record.let_go()
+        self._turn.give()
 
     def recover(self) -> None:
         """Give back what a dead broker had taken."""
@@ -118,7 +131,7 @@ class Custody:
     def take(self, pid: int, root: int) -> Former | None:
         """Take the terminal for ``pid``; ``None`` if another job is in its foreground."""
         if self.former is None:
-            group, modes = terminal.foreground(self._fd), terminal.modes(self._fd)
+            group, modes = terminal.foreground(self.fd), terminal.modes(self.fd)
             if modes is None:
                 self._turn.give()
                 return None
@@ -131,21 +144,21 @@ class Custody:
                 return None
             self.former = Former(group, modes, self._group)
             self._record.write(self.former)
-            if terminal.foreground(self._fd) != group:
+            if terminal.foreground(self.fd) != group:
                 # All this has taken a while, and a shell has stopped its job meanwhile.
                 self.former = None
                 self._record.clear()
                 self._turn.give()
                 return None
         # No key sends a signal to a holder that isn't ready for it.
-        terminal.set_modes(self._fd, terminal.reading(terminal.held(self.former.modes)))
-        terminal.set_foreground(self._fd, self._group)
+        terminal.set_modes(self.fd, terminal.reading(terminal.held(self.former.modes)))
+        terminal.set_foreground(self.fd, self._group)
         return self.former
 
     def stay(self) -> None:
         """The holder can't enter our group: it is in the foreground where it was."""
         if self.former is not None:
-            terminal.set_foreground(self._fd, self.former.group)
+            terminal.set_foreground(self.fd, self.former.group)
 
     def give_back(self, pid: int) -> None:
         """Restore what was, or what comes nearest; ``pid`` was the last holder. Idempotent."""
@@ -155,8 +168,8 @@ class Custody:
         self._turn.give()
 
     def _restore(self, former: Former, pid: int) -> None:
-        terminal.set_modes(self._fd, former.modes)
-        now = terminal.foreground(self._fd)
+        terminal.set_modes(self.fd, former.modes)
+        now = terminal.foreground(self.fd)
         # Otherwise somebody has taken it meanwhile, as a shell does when its job has ended.
         if now == former.by or not kinship.is_group_alive(now):
             self._hand_over(former, pid)
@@ -170,5 +183,5 @@ class Custody:
         with contextlib.suppress(OSError):
             heirs.append(os.getpgid(os.getsid(0)))
         for heir in heirs:
-            if heir != former.by and terminal.set_foreground(self._fd, heir):
+            if heir != former.by and terminal.set_foreground(self.fd, heir):
                 break

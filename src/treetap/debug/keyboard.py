@@ -6,22 +6,23 @@ import os
 from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
+from treetap.debug.editor import Editor, can_edit
+from treetap.debug.limits import is_from_handler
+from treetap.debug.terminal import HungUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from treetap.debug.claim import Claim
+    from treetap.debug.editor import Complete
+    from treetap.debug.history import History
+    from treetap.debug.remote import Remote
 
 
 #: Longer is no prompt.
 _MAX_PROMPT_CHARS = 200
-#: Python acts on a signal between two calls only, and one that comes just before ``read`` begins
-#: doesn't interrupt it: so no call lasts longer.
+#: See ``editor``.
 _SIGNALS_S = 0.1
-
-
-class HungUp(Exception):
-    """The terminal is gone."""
 
 
 class Screen:
@@ -48,10 +49,19 @@ class Screen:
 
     def show_prompt(self) -> None:
         """Write the prompt that was held back until the keys have their meaning."""
+        prompt = self.take_prompt()
+        if prompt:
+            self._put(prompt)
+
+    def take_prompt(self) -> str:
+        """What was held back, for who shows it himself."""
         prompt, self._prompt = self._prompt, ""
-        self._put(prompt)
+        return prompt
 
     def _put(self, text: str) -> None:
+        if self._claim.remote is not None:
+            self._claim.remote.write(text)
+            return
         left = text.encode("utf-8", "replace")
         try:
             while left:
@@ -81,6 +91,9 @@ class Keyboard:
         before: Called before each line is read; a KeyboardInterrupt that it raises is one of ours.
         after: Called as soon as it is.
         suspend: Called for ctrl-z; returns when the job goes on.
+        again: Called when the console is gone; returns when there is another, or the terminal.
+        complete: Called for tab, between ``after`` and ``before``.
+        history: Of what is typed.
     """
 
     encoding = "utf-8"
@@ -95,12 +108,19 @@ class Keyboard:
         before: Callable[[], None],
         after: Callable[[], None],
         suspend: Callable[[], None],
+        again: Callable[[], None],
+        complete: Complete,
+        history: History,
     ) -> None:
         self._claim = claim
         self._screen = screen
         self._before = before
         self._after = after
         self._suspend = suspend
+        self._again = again
+        self._complete = complete
+        self._history = history
+        self._editor: Editor | None = None
 
     def readline(self, _size: int = -1) -> str:
         """A line with its end; ``""`` for ctrl-d.
@@ -109,15 +129,75 @@ class Keyboard:
             KeyboardInterrupt: ctrl-c.
             HungUp: There is no terminal any more.
         """
+        try:
+            while (remote := self._claim.remote) is not None:
+                prompt = self._screen.line
+                try:
+                    return self._line_of(remote)
+                except HungUp:
+                    self._again()
+                    self._screen.write(prompt)
+            return self._edited_line() if can_edit() else self._plain_line()
+        finally:
+            self._screen.line = ""
+
+    def _line_of(self, remote: Remote) -> str:
+        self._before()
+        try:
+            prompt = self._screen.take_prompt()
+            is_inner = not prompt.rstrip().endswith(")")
+            return remote.ask(prompt, self._complete_there, is_inner=is_inner)
+        finally:
+            self._after()
+
+    def _complete_there(self, line: str, begin: int, end: int) -> list[str]:
+        self._after()
+        try:
+            return self._complete(line, begin, end)
+        finally:
+            self._before()
+
+    def _edited_line(self) -> str:
+        fd = self._claim.fd
+        if self._editor is None or self._editor.fd != fd:
+            self._editor = Editor(
+                fd, self._complete_between, self._history, suspend=self._suspend_between
+            )
+        self._begin_editing()
+        try:
+            self._screen.show_prompt()
+            return self._editor.read_line(self._screen.line, is_shown=True)
+        finally:
+            self._after()
+
+    def _begin_editing(self) -> None:
+        if not terminal.set_modes(self._claim.fd, terminal.editing(self._claim.modes)):
+            raise HungUp
+        self._before()
+
+    def _complete_between(self, line: str, begin: int, end: int) -> list[str]:
+        self._after()
+        try:
+            return self._complete(line, begin, end)
+        finally:
+            self._begin_editing()
+
+    def _suspend_between(self) -> None:
+        self._after()
+        try:
+            self._suspend()
+        finally:
+            self._begin_editing()
+
+    def _plain_line(self) -> str:
+        """From a terminal that can't move its cursor."""
         while True:
             line, modes = self._line(), self._claim.modes
             if line.endswith(terminal.interrupt_key(modes)):
                 self._screen.write("\n")
                 raise KeyboardInterrupt
             if not line.endswith(terminal.suspend_key(modes)):
-                if line:
-                    self._screen.line = ""
-                elif terminal.modes(self._claim.fd) is None:
+                if not line and terminal.modes(self._claim.fd) is None:
                     raise HungUp
                 return line.decode("utf-8", "replace")
             prompt = self._screen.line
@@ -144,6 +224,8 @@ class Keyboard:
                     continue
                 typed = os.read(self._claim.fd, 65536)
             except OSError as exc:
+                if is_from_handler(exc):
+                    raise
                 raise HungUp from exc
             if not typed:
                 break

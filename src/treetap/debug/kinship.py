@@ -22,6 +22,8 @@ class Process(NamedTuple):
     Attributes:
         state: One letter: ``"T"`` is stopped, ``"Z"`` a zombie.
         start_ticks: When it started, in clock ticks since the boot.
+        terminal: Device number of its controlling terminal; 0 if it has none.
+        foreground: The process group in that terminal's foreground; -1 if it has none.
     """
 
     pid: int
@@ -30,6 +32,8 @@ class Process(NamedTuple):
     group: int
     session: int
     start_ticks: int
+    terminal: int = 0
+    foreground: int = -1
 
 
 def read_process(pid: int) -> Process | None:
@@ -40,19 +44,20 @@ def read_process(pid: int) -> Process | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    parent, group, session = (int(field) for field in fields[1:4])
-    return Process(pid, fields[0].decode(), parent, group, session, int(fields[19]))
+    parent, group, session, tty, foreground = (int(field) for field in fields[1:6])
+    state, start_ticks = fields[0].decode(), int(fields[19])
+    return Process(pid, state, parent, group, session, start_ticks, tty, foreground)
 
 
 def ancestors(pid: int, root: int) -> list[Process]:
-    """The process and its ancestors, up to ``root`` or to the leader of its session."""
+    """The process and its ancestors, up to ``root``, or to the one below init."""
     found: list[Process] = []
     while len(found) < _MAX_DEPTH:
         process = read_process(pid)
         if process is None:
             break
         found.append(process)
-        if pid in (root, process.session) or process.parent <= 1:
+        if pid == root or process.parent <= 1:
             break
         pid = process.parent
     return found
@@ -85,12 +90,14 @@ def job_groups(pid: int, root: int) -> set[int]:
     A shell with job control is the leader of the session, and in a group of its own: where that has
     the terminal, the process is in the background.
     """
+    groups: set[int] = set()
     chain = ancestors(pid, root)
-    return {
-        process.group
-        for process in chain
-        if process.pid in (pid, root) or process.pid != process.session
-    }
+    for process in chain:
+        if process.session != chain[0].session:
+            break
+        if process.pid in (pid, root) or process.pid != process.session:
+            groups.add(process.group)
+    return groups
 
 
 def is_group_alive(group: int) -> bool:

@@ -1,4 +1,8 @@
-"""What a holder or waiter and its broker say to each other: one JSON object a line."""
+"""What a party, its broker and a console say to each other: one JSON object a line.
+
+A *party* is one pause of one thread; a *console* is where its prompt is read when it has no terminal
+of its own to read from. Party and console speak over a socket pair, whose ends the broker hands out.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,14 @@ if TYPE_CHECKING:
 
 #: A longer line is not one of ours; who sends it is cut off.
 MAX_LINE_BYTES = 65536
+#: Of a text in one message: as JSON it may be six times as long.
+MAX_TEXT_CHARS = 8000
 
 # From a party. What else they carry is said where they are made.
 REQUEST = "request"
 RELEASE = "release"
-#: Give the terminal back for the time that the job is suspended; the lock stays held.
+#: Give the terminal back for the time that the job is suspended; the lock stays held. From a
+#: console too.
 SUSPEND = "suspend"
 RESUME = "resume"
 #: The holder couldn't enter the broker's group; leave the foreground as it was.
@@ -22,20 +29,40 @@ STAY = "stay"
 
 #: From anybody: who holds, who waits?
 LIST = "list"
+#: From who wants to answer a waiting party's prompt.
+ANSWER = "answer"
 
 # From the broker.
 PLACED = "placed"
 GRANTED = "granted"
 #: The lock is the party's, but another job is in the terminal's foreground.
 BACKGROUND = "background"
+#: There is no terminal: somebody has to come and answer.
+STRANDED = "stranded"
+#: The party's end of a channel to a console comes with this.
+ANSWERED = "answered"
 #: The terminal is as it was before the first holder, or the next holder's.
 RELEASED = "released"
-#: The party's terminal isn't the broker's.
-ELSEWHERE = "elsewhere"
+#: The terminal is a shell's again: the tree's root has ended.
+EVICTED = "evicted"
 #: The answer to LIST.
 STANDINGS = "standings"
+#: The answers to ANSWER. A console's end of the channel comes with the first.
+ANSWERING = "answering"
+REFUSED = "refused"
 #: How the queue is now.
 QUEUE = "queue"
+
+# From a party to its console.
+TEXT = "text"
+ASK = "ask"
+COMPLETIONS = "completions"
+
+# From a console to its party.
+LINE = "line"
+COMPLETE = "complete"
+#: ctrl-c while no line is asked for.
+INTERRUPT = "interrupt"
 
 
 def encode(kind: str, **content: Any) -> bytes:

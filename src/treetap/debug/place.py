@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from treetap.config.settings import resolve
-from treetap.debug import kinship
+from treetap.debug import kinship, terminal
 from treetap.errors import PauseError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _START_TIMEOUT_S = 10.0
 #: A socket's address is shorter than a path may be (108 bytes; 104 on macOS).
 _MAX_ADDRESS_BYTES = 100
+#: Of those who have no terminal.
+_DISTANT = ".x"
 
 
 class Place(NamedTuple):
@@ -33,13 +35,20 @@ class Place(NamedTuple):
 
     Attributes:
         directory: Ours alone (0700).
-        name: The tree's id; that of the terminal's session where the program is of no tree.
+        name: The tree's id; that of the terminal's session where the program is of no tree. With
+            ``.tSID`` behind it where the terminal is another than the root's, ``.x`` where there is
+            none.
         root: Pid of the tree's root, with which the broker ends.
     """
 
     directory: str
     name: str
     root: int
+
+    @property
+    def _nearest(self) -> Place:
+        """Who has no terminal is best looked after by the broker of the tree's, if there is one."""
+        return self._replace(name=self.name.removesuffix(_DISTANT))
 
     def path(self, kind: str) -> str:
         return f"{self.directory}/{self.name}.{kind}"
@@ -61,7 +70,9 @@ class Place(NamedTuple):
             PauseError: It can't be started (slug ``pause-no-broker``).
         """
         try:
-            found = self.try_to_connect()
+            nearest = self._nearest
+            found = nearest.try_to_connect() if nearest != self else None
+            found = found or self.try_to_connect()
             if found is not None:
                 return found
             with self.alone():
@@ -153,6 +164,7 @@ def own_place() -> Place:
     root = kinship.root_of(tree) if tree else 0
     # Without a tree, the processes of one terminal's session share it all the same.
     name = tree if tree.replace("-", "").isalnum() else f"session-{os.getsid(0)}"
+    name += _which_terminal(root)
     path = Path(home)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -166,6 +178,19 @@ def own_place() -> Place:
     except OSError as exc:
         raise _no_broker(str(exc)) from exc
     return Place(str(path), name, root or os.getpid())
+
+
+def _which_terminal(root: int) -> str:
+    """A tree may have several: below ``script``, ``tmux``, ``ssh``. The root's has the tree's name."""
+    fd = terminal.open_terminal()
+    if fd is None:
+        return _DISTANT
+    os.close(fd)
+    own = os.getsid(0)
+    try:
+        return f".t{own}" if root and os.getsid(root) != own else ""
+    except OSError:
+        return ""
 
 
 def _no_broker(why: str) -> PauseError:

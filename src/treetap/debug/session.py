@@ -14,15 +14,19 @@ busy       our own code, in between            taken up by the next prompt, as i
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
 
+from treetap.config.settings import resolve
 from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
+from treetap.debug.entry import say
 from treetap.debug.history import History
 from treetap.debug.keyboard import Keyboard, Screen
 from treetap.debug.naming import own_name
+from treetap.debug.patience import Patience
 from treetap.debug.place import own_place
 from treetap.debug.shield import shield
 
@@ -58,7 +62,9 @@ class Session:
         self._thread = threading.current_thread()
         self._was_pressed = False
         self._outer = BUSY
-        self._claim = Claim(self._place, self.label)
+        settings = resolve()
+        patience = Patience(settings.pause_timeout_s, settings.home, self.label, os.getpid(), say)
+        self._claim = Claim(self._place, self.label, self._press, patience)
         self.screen = Screen(self._claim)
         self.keyboard = Keyboard(
             self._claim,
@@ -66,6 +72,7 @@ class Session:
             before=self._before_line,
             after=self._after_line,
             suspend=self._suspend,
+            again=self._wait_again,
             complete=self._complete,
             history=History(self._place.path("history")),
         )
@@ -97,7 +104,7 @@ class Session:
             return
         self.mode = BUSY
         try:
-            if self._claim.fd >= 0:
+            if self._claim.is_held:
                 self._claim.release()
         finally:
             self.mode = OVER
@@ -164,7 +171,27 @@ class Session:
         finally:
             self.mode = before
 
+    def _press(self) -> None:
+        """ctrl-c at a console, while no line is asked for; in a thread that only listens."""
+        main = threading.main_thread().ident
+        if self.mode in (COMMAND, STEPPING, BUSY) and shield.is_on and main is not None:
+            signal.pthread_kill(main, signal.SIGINT)
+
+    def _wait_again(self) -> None:
+        """The console is gone, and the prompt isn't answered: wait as at first.
+
+        Raises:
+            PauseError: There is nobody to wait for.
+        """
+        before, self.mode = self.mode, WAITING
+        self._claim.acquire_again()
+        self.mode = before
+        self._set_running_modes()
+        self.screen.write(f"\n{self._header('')}\n")
+
     def _set_running_modes(self) -> None:
+        if self._claim.remote is not None:
+            return
         is_quiet = not (self._claim.is_apart and shield.is_on)
         terminal.set_modes(self._claim.fd, terminal.running(self._claim.modes, is_quiet=is_quiet))
 

@@ -1,0 +1,247 @@
+"""Where the prompt of another process is read: a terminal at one end, a channel at the other.
+
+The terminal sends no signal meanwhile: between two lines ctrl-c is a character too, which is told to
+the party, and ctrl-z one that suspends what runs here. Lines that are typed ahead are kept for the
+next question.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+from treetap.debug import message, terminal
+from treetap.debug.editor import Editor, can_edit
+from treetap.debug.terminal import HungUp
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from treetap.debug.history import History
+
+#: How a console ends.
+DONE = "done"
+LEFT = "left"
+
+_COMPLETION_S = 5.0
+#: A signal that comes between two looks is acted on.
+_LOOK_S = 0.1
+
+
+class _Over(Exception):
+    """The party is gone while its line is typed."""
+
+
+class Console:
+    """Args:
+    channel: To the party.
+    fd: Of the terminal.
+    history: Of what is typed.
+    suspend: Called for ctrl-z, with the terminal's modes as before; returns when the job goes on.
+    may_leave: ctrl-d at the debugger's own prompt gives it back, and doesn't go to the debugger.
+    """
+
+    def __init__(
+        self,
+        channel: socket.socket,
+        fd: int,
+        history: History,
+        *,
+        suspend: Callable[[], None],
+        may_leave: bool,
+    ) -> None:
+        self._channel = channel
+        self._fd = fd
+        self._suspend = suspend
+        self._may_leave = may_leave
+        self._lines = message.Lines()
+        self._heard: list[dict[str, Any]] = []
+        self._ahead: list[str] = []
+        self._partial = b""
+        self._is_over = False
+        self._is_typing = False
+        self._former = terminal.modes(fd) or []
+        self._editor = Editor(fd, self._complete, history, suspend=self._go_away)
+
+    def run(self) -> str:
+        """Serve until the party is done, or whoever is here leaves; returns which.
+
+        The terminal's modes are as before then.
+        """
+        signal.signal(signal.SIGUSR1, self._stop_typing)
+        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            self._set_modes()
+            while True:
+                self._serve()
+        except _Over:
+            return DONE
+        except HungUp:
+            return DONE if self._is_over else LEFT
+        finally:
+            self._write_rest()
+            terminal.set_modes(self._fd, self._former)
+
+    def _serve(self) -> None:
+        while self._heard:
+            self._act(self._heard.pop(0))
+        ready, _, _ = select.select([self._channel.fileno(), self._fd], [], [])
+        if self._fd not in ready:
+            self._hear()
+        elif self._channel.fileno() not in ready:
+            self._read_ahead()
+        else:
+            # What was typed before a question isn't its answer yet.
+            self._read_ahead()
+            self._hear()
+
+    def _hear(self) -> None:
+        try:
+            received = self._channel.recv(65536)
+            self._heard.extend(self._lines.feed(received))
+        except (OSError, ValueError):
+            received = b""
+        if not received:
+            self._is_over = True
+            raise _Over
+
+    def _act(self, heard: dict[str, Any]) -> None:
+        if heard["is"] == message.TEXT:
+            self._write(heard["text"])
+        elif heard["is"] == message.ASK:
+            self._answer(heard["prompt"], is_inner=heard["is_inner"])
+
+    def _answer(self, prompt: str, *, is_inner: bool) -> None:
+        try:
+            line: str | None = self._line(prompt)
+        except KeyboardInterrupt:
+            line = None
+        finally:
+            self._is_typing = False
+            self._set_modes()
+        if line == "" and self._may_leave and not is_inner:
+            raise HungUp
+        self._send(message.LINE, text=line)
+
+    def _line(self, prompt: str) -> str:
+        if self._ahead:
+            self._write(f"{prompt}{self._ahead[0]}")
+            return self._ahead.pop(0)
+        self._is_typing = True
+        if can_edit() and not self._partial:
+            return self._editor.read_line(prompt)
+        return self._plain_line(prompt)
+
+    def _plain_line(self, prompt: str) -> str:
+        self._write(prompt)
+        while True:
+            while not terminal.wait_for_input(self._fd, _LOOK_S):
+                pass
+            key, line = self._typed()
+            if key == b"":
+                return ""
+            if key == b"\n":
+                return line
+            if key == terminal.interrupt_key(self._former):
+                self._write("\n")
+                raise KeyboardInterrupt
+            if key == terminal.suspend_key(self._former):
+                self._go_away()
+                self._write(prompt)
+
+    def _read_ahead(self) -> None:
+        """What is typed while no line is asked for."""
+        key, line = self._typed()
+        if key == b"\n":
+            self._ahead.append(line)
+        elif key == terminal.interrupt_key(self._former):
+            self._ahead.clear()
+            self._send(message.INTERRUPT)
+        elif key == terminal.suspend_key(self._former):
+            self._go_away()
+
+    def _typed(self) -> tuple[bytes, str]:
+        """What has ended a line, and the line; ``b""`` for ctrl-d, ``b"?"`` where it goes on."""
+        try:
+            typed = os.read(self._fd, 65536)
+        except OSError as exc:
+            raise HungUp from exc
+        if not typed:
+            if terminal.modes(self._fd) is None:
+                raise HungUp
+            return b"", ""
+        line, self._partial = self._partial + typed, b""
+        for key in (
+            b"\n",
+            terminal.interrupt_key(self._former),
+            terminal.suspend_key(self._former),
+        ):
+            if line.endswith(key):
+                return key, line.decode("utf-8", "replace")
+        self._partial = line
+        return b"?", ""
+
+    def _complete(self, line: str, begin: int, end: int) -> list[str]:
+        """Ask the party; in the middle of a line."""
+        self._send(message.COMPLETE, line=line, begin=begin, end=end)
+        while select.select([self._channel], [], [], _COMPLETION_S)[0]:
+            self._hear()
+            for index, heard in enumerate(self._heard):
+                if heard["is"] == message.COMPLETIONS:
+                    del self._heard[index]
+                    return [str(one) for one in heard["found"]]
+        return []
+
+    def _go_away(self) -> None:
+        terminal.set_modes(self._fd, self._former)
+        self._suspend()
+        self._set_modes()
+
+    def _set_modes(self) -> None:
+        if not terminal.set_modes(self._fd, terminal.reading(self._former)):
+            raise HungUp
+
+    def _watch(self) -> None:
+        """Nobody hears the channel while a line is typed: so its end is told by a signal."""
+        watched = select.poll()
+        watched.register(self._channel, 0)
+        watched.poll()
+        main = threading.main_thread().ident
+        if main is not None:
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    def _stop_typing(self, _number: int, _frame: object) -> None:
+        self._is_over = True
+        if self._is_typing:
+            raise _Over
+
+    def _write_rest(self) -> None:
+        """What the party said last."""
+        self._channel.setblocking(False)
+        try:
+            while received := self._channel.recv(65536):
+                self._heard.extend(self._lines.feed(received))
+        except (OSError, ValueError):
+            pass
+        for heard in self._heard:
+            if heard["is"] == message.TEXT:
+                self._write(heard["text"])
+        self._channel.close()
+
+    def _send(self, kind: str, **content: Any) -> None:
+        try:
+            self._channel.sendall(message.encode(kind, **content))
+        except OSError:
+            pass  # it is gone, as is noticed at once
+
+    def _write(self, text: str) -> None:
+        left = text.encode("utf-8", "replace")
+        try:
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError:
+            pass  # gone; the next read says so
