@@ -34,9 +34,10 @@ class Drawing:
         """Show the prompt, or take it that it is there."""
         head, newline, self.prompt = prompt.rpartition("\n")
         self._text, self._at = "", 0
-        self._row, _ = self._place(self.prompt)
-        if not is_shown:
-            self._write(head + newline + self.prompt)
+        self._row, column = self._place(self.prompt)
+        shown = "" if is_shown else head + newline + self.prompt
+        # A terminal leaves its last column only for the next character.
+        self._write(shown + "\n" * (self._row > 0 and not column))
 
     def show(self, text: str, at: int, prompt: str | None = None) -> None:
         """Show the line, with the cursor before its character ``at``."""
@@ -77,18 +78,15 @@ class Drawing:
             self._write("".join(one + " " * (width - width_of(one)) for one in row).rstrip() + "\n")
         if len(candidates) > len(shown):
             self._write(f"and {len(candidates) - len(shown)} more\n")
-        self._write(self.prompt)
-        self._text, self._at = "", 0
-        self._row, _ = self._place(self.prompt)
+        self.begin(self.prompt)
         self.show(text, at)
 
     def _draw(self, last: str, before_cursor: str, end_row: int, end_column: int) -> None:
         row, column = self._place(before_cursor)
         drawn = f"\x1b[{self._row}A" if self._row else ""
-        drawn += "\r" + last
+        drawn += "\r\x1b[J" + last
         if not end_column and end_row:
-            drawn += "\n"  # a terminal leaves its last column only for the next character
-        drawn += "\x1b[J"
+            drawn += "\n"
         if (row, column) != (end_row, end_column):
             if end_row > row:
                 drawn += f"\x1b[{end_row - row}A"

@@ -43,7 +43,8 @@ class Keys:
         char = self._char(None)
         if char != "\x1b":
             return name_of(char)
-        char = self._char(_SEQUENCE_S)
+        while char == "\x1b":
+            char = self._char(_SEQUENCE_S)
         if char in ("[", "O"):
             return self._sequence()
         if not char or char < " ":
