@@ -116,7 +116,6 @@ class Chain:
         self.depth = depth
         script = shells.program(CHAIN)
         self.shell: Shell = shells.plainly(sys.executable, script, str(depth), debug, leaf, *upsets)
-        self.tree = f"{self.shell.pid}-{process_start_ns(self.shell.pid):x}"
         self.pids = {}
         for name in self.names:
             found = self.shell.expect(rf"{name} is (\d+)\n")
@@ -141,15 +140,9 @@ class Chain:
         self.shell.expect("'sweetsweet'")
         self.shell.prompt()
 
-    def wait_for_waiting(self, *names: str) -> None:
-        """Until the broker knows that these wait for the terminal."""
-        home = str(self.folder / "home")
-        wait_until(
-            lambda: (
-                set(names)
-                <= {one.name for one in holders(self.tree, home=home) if one.state == WAITING}
-            )
-        )
+    def wait_for_waiting(self, name: str) -> None:
+        """Until the broker knows that this one waits for the terminal."""
+        wait_until(lambda: name in waiting_names(self.shell, self.folder / "home"))
 
     @property
     def said(self) -> list[str]:
@@ -158,6 +151,12 @@ class Chain:
 
     def is_alive(self, *names: str) -> bool:
         return set(self.shell.children()) >= {self.pids[name] for name in names or self.names}
+
+
+def waiting_names(shell: Shell, home: Path) -> set[str]:
+    """Who waits for the terminal of a program, by the broker."""
+    tree = f"{shell.pid}-{process_start_ns(shell.pid):x}"
+    return {one.name for one in holders(tree, home=str(home)) if one.state == WAITING}
 
 
 def stays(shell: Shell, seconds: float) -> None:

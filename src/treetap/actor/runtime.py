@@ -274,7 +274,8 @@ async def _serve_root(runtime: Runtime, spawner: SpawnerProcess, node: Any) -> N
         await runtime.control.serve()
         await trio.sleep_forever()  # it was lost; what is to be said of that was said
     finally:
-        is_idle = runtime.control.child_count == 0
+        # A program of an actor that was killed may be at a prompt; it ends now.
+        is_idle = runtime.control.child_count == 0 and not runtime.may_be_held
         runtime.control.close()
         spawner.end(is_idle=is_idle)
         tapping.untap(node)
