@@ -104,7 +104,7 @@ class Running:
         # A root that has ended: it serves as long as anybody is connected.
         self.first = Client(self.place, "keeps it up")
         self.consoles = []
-        self.broker = Broker(listener, self.custody, FakeRecord(), 0, 99, self._start_console)
+        self.broker = Broker(listener, self.custody, FakeRecord(), 0, 0, 99, self._start_console)
         self._clients = [self.first]
         listener_is_heard = threading.Thread(target=self._serve, args=(listener,))
         self.thread = listener_is_heard

@@ -41,6 +41,7 @@ _ANOTHER_TREE = "another tree on this terminal"
 #: How often a holder is looked after that a dead broker had granted the terminal to.
 _RECOVERY_POLL_S = 0.01
 _MAX_LABEL_CHARS = 200
+_NOBODY = 0
 
 
 class Broker:
@@ -49,6 +50,7 @@ class Broker:
     custody: Of the terminal.
     record: Whether a holder of an earlier broker is still at its prompt.
     root: Pid of the tree's root.
+    leader: Pid of who leads the terminal's session: without it nobody can pause here any more.
     group: That a holder enters.
     start_console: Starts a console on the terminal.
     """
@@ -59,6 +61,7 @@ class Broker:
         custody: Custody | Visit | Nowhere,
         record: Record,
         root: int,
+        leader: int,
         group: int,
         start_console: Start,
     ) -> None:
@@ -69,7 +72,7 @@ class Broker:
         self._next: Party | None = None
         self._root = root
         self._group = group
-        self._root_fd = pidfd(root)
+        self._lives = {pid: pidfd(pid) for pid in (root, leader)}
         self._lock: Lock[Party] = Lock()
         self._parties: set[Party] = set()
         self._count = 0
@@ -79,15 +82,16 @@ class Broker:
         )
 
     def serve(self) -> None:
-        """Serve until the root has ended and nobody is connected."""
+        """Serve until the root, or the terminal's session, has ended and nobody is connected."""
         while self._record.is_held():
             time.sleep(_RECOVERY_POLL_S)
         self._custody.recover()
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        if self._root_fd is not None:
-            self._selector.register(self._root_fd, selectors.EVENT_READ, self._root_ends)
-        is_polling = self._root_fd is None
-        while self._parties or self._consoles.is_any or _is_alive(self._root):
+        for pid, fd in self._lives.items():
+            if fd is not None:
+                self._selector.register(fd, selectors.EVENT_READ, partial(self._ends, pid))
+        is_polling = None in self._lives.values()
+        while self._parties or self._consoles.is_any or all(map(_is_alive, self._lives)):
             timeout_s = _POLL_S if is_polling else None
             for key, _ in self._selector.select(_TURN_POLL_S if self._next else timeout_s):
                 key.data()
@@ -101,10 +105,13 @@ class Broker:
             with suppress(OSError):
                 os.killpg(self._custody.former.group, signal.SIGHUP)
 
-    def _root_ends(self) -> None:
-        if self._root_fd is not None:
-            self._selector.unregister(self._root_fd)
-        self._root = 0
+    def _ends(self, pid: int) -> None:
+        fd = self._lives.pop(pid)
+        if fd is not None:
+            self._selector.unregister(fd)
+        self._lives[_NOBODY] = None
+        if pid == self._root:
+            self._root = _NOBODY
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()

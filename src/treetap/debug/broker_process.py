@@ -61,7 +61,9 @@ def _run(place: Place, listener: socket.socket) -> None:
     record = Record(place.path("held"))
     custody = _custody(place, record)
     start = partial(_start_console, place, custody)
-    broker = Broker(listener, custody, record, place.root, os.getpgid(0), start)
+    # As long as we have the terminal open, whoever serves it (script, ssh) waits for an end of it.
+    leader = os.getsid(0) if isinstance(custody, Custody) else place.root
+    broker = Broker(listener, custody, record, place.root, leader, os.getpgid(0), start)
 
     def hang_up(_number: int, _frame: object) -> None:
         broker.hang_up()
