@@ -87,6 +87,7 @@ STARTS = {
     "as they are": "",
     "streams taken": "stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT",
     "group of its own": "process_group=0",
+    "session of its own": "start_new_session=True",
 }
 
 
