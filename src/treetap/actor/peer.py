@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from treetap.actor import message, prompts
+from treetap.actor import message, patience, prompts
 from treetap.actor.call import Answer, Pending, another, cancelled_error
 from treetap.actor.context import CallerSide
 from treetap.actor.failure import unbox
@@ -36,8 +36,6 @@ MAX_CALLS = 65_536
 CLOSE_GRACE_S = 0.25
 #: What a process had sent when it ended is here already, and only has to be taken in.
 DRAIN_GRACE_S = 0.05
-#: How often it is looked whether a prompt of this process was left, when something waits for it.
-_HOLD_POLL_S = 0.02
 _TEXTS = ("accepted", "deferred", "refused")
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -164,7 +162,7 @@ class Peer:
             lines.start_soon(self._read)
             try:
                 await self._is_over.wait()
-                await _until_nobody_holds_here()
+                await patience.until_nobody_holds_here()
                 service.cancel_scope.cancel()
             finally:
                 self._is_ending = True
@@ -184,17 +182,8 @@ class Peer:
         return answer.text
 
     async def outlast(self, wait: Callable[[], Awaitable[object]]) -> None:
-        """Wait for the end of what was cancelled over there, for the grace; not to be cancelled.
-
-        Somebody who is at a prompt there has all the time that he takes, and then the grace.
-        """
-        with trio.CancelScope(shield=True):
-            while True:
-                with trio.move_on_after(self.cancel_grace_s):
-                    await wait()
-                    return
-                if self.until_free is None or not await self.until_free():
-                    return
+        """Wait for the end of what was cancelled over there; see ``patience``."""
+        await patience.outlast(wait, self.cancel_grace_s, self.until_free)
 
     @property
     def is_waited_for(self) -> bool:
@@ -338,7 +327,7 @@ class Peer:
     def _on_cancel(self, number: int, body: bytes) -> None:
         incoming = self._running(number)
         if incoming is not None:
-            self._when_nobody_holds_here(incoming.call_off)
+            patience.when_nobody_holds_here(self._service, incoming.call_off)
 
     def _running(self, number: int) -> Incoming | None:
         """The call of the other side's; None if it has just ended here."""
@@ -404,21 +393,7 @@ class Peer:
         self.sender.put_now(message.CANCEL_ACTOR_ANSWER, 0, _encode(answer))
         if cancel_actor is not None:
             self._was_asked_to_end = True
-            self._when_nobody_holds_here(cancel_actor)
-
-    def _when_nobody_holds_here(self, act: Callable[[], None]) -> None:
-        """Do it now, or when this process has left its prompts: the loop runs on in a step over an
-        await, or when it is another thread that stopped.
-        """
-        if not prompts.is_held_here():
-            act()
-            return
-
-        async def later() -> None:
-            await _until_nobody_holds_here()
-            act()
-
-        self._service.start_soon(later)
+            patience.when_nobody_holds_here(self._service, cancel_actor)
 
     def _on_cancel_answer(self, number: int, body: bytes) -> None:
         answer = _decode_text(body)
@@ -465,12 +440,6 @@ class Peer:
         return (
             str(self._remote) if self._remote is not None else "an actor that never said its name"
         )
-
-
-async def _until_nobody_holds_here() -> None:
-    # A prompt is another thread's, or a step's: nothing of trio's tells of its end.
-    while prompts.is_held_here():  # noqa: ASYNC110
-        await trio.sleep(_HOLD_POLL_S)
 
 
 class _Actions(dict[int, "Callable[[int, bytes], None]"]):

@@ -124,6 +124,10 @@ class Spawned:
         """Nobody will tell any more."""
         if not self.answered.is_set():
             self.refusal = f"{LOST}."
+        self.end()
+
+    def end(self) -> None:
+        """There is nothing more to be told."""
         for event in (self.answered, self.exited, self.gone):
             event.set()
         if self.hold is not None:
@@ -305,7 +309,7 @@ class ControlLink:
             case "refused":
                 spawned.refusal = fields["text"]
                 del self._children[spawned.uid]
-                spawned.end_unknown()
+                spawned.end()
             case "exited":
                 spawned.status = fields["status"]
                 spawned.text = fields["text"]
