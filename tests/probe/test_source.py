@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis.strategies import lists, sampled_from
 
+import treetap
 from treetap.probe.code import nested_codes
 from treetap.probe.source import _imports, read_source, unit_of
 
@@ -110,6 +112,28 @@ def test_the_compilers_warnings_about_the_program_stay_out_of_it():
         assert unit_of(code, text) is not None
         assert warnings.filters is filters
     assert not seen
+
+
+def test_they_stay_out_where_warnings_was_never_loaded():
+    program = """
+import _warnings, sys
+before = list(_warnings.filters)
+from treetap.probe.source import unit_of
+text = "def f(a):\\n    return a is 'x', '\\\\d'\\n"
+_warnings.filters.insert(0, ("ignore", None, Warning, None, 0))
+code = compile(text, "f.py", "exec").co_consts[0]
+del _warnings.filters[0]
+assert unit_of(code, text) is not None
+assert "warnings" not in sys.modules and _warnings.filters == before
+compile(text, "f.py", "exec")
+"""
+    source = str(Path(treetap.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {source!r}){program}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    # Only what the program compiles itself is warned of.
+    assert done.stderr.count('SyntaxWarning: "is"') == 1
 
 
 def test_a_file_is_read_in_its_own_encoding(tmp_path):

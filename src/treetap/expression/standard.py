@@ -230,10 +230,13 @@ def _str_keyed_sizes() -> frozenset[int]:
     return frozenset() if by_str & by_any else by_str
 
 
-_STR_KEYED_SIZES = _str_keyed_sizes()
+#: What that says, once it was asked: it takes as long as two of our modules.
+_known_sizes: list[frozenset[int]] = []
 
 
 def has_only_str_keys(mapping: dict[Any, Any]) -> bool:
     """True if every key is exactly a ``str``. False says nothing: some such dicts look general."""
     size = dict.__sizeof__(mapping) - _basicsize_of(type(mapping))
-    return size in _STR_KEYED_SIZES
+    if not _known_sizes:
+        _known_sizes.append(_str_keyed_sizes())
+    return size in _known_sizes[0]

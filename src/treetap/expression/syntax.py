@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from treetap.errors import ExpressionError
 from treetap.expression import tree as ast
 from treetap.expression.grammar import refuse_strict
@@ -61,6 +59,8 @@ def quietly(make: Callable[[Any], _Made], source: Any) -> _Made:
 
     Only for sources that may cause one: it swaps the process's warning filters for a moment.
     """
+    import warnings
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from types import CodeType
+
+from treetap.interpreter import CodeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,13 +14,25 @@ if TYPE_CHECKING:
 #: generator. ``opcode``, where the numbers of the instructions are, takes 1 ms to import.
 _SAMPLES = "def outer(cell):\n def inner():\n  yield cell"
 _CACHE = 0
+#: ``CO_GENERATOR``, ``CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``.
+_SUSPENDABLE = 0x20 | 0x80 | 0x200
 #: Where the standard library's sources are.
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
+#: What ``_prologue`` says, once it was asked.
+_known_prologue: list[frozenset[int]] = []
+
+
 def _prologue() -> frozenset[int]:
     """The instructions that the compiler puts before the first line's own code, up to ``RESUME``."""
+    if not _known_prologue:
+        _known_prologue.append(_sampled_prologue())
+    return _known_prologue[0]
+
+
+def _sampled_prologue() -> frozenset[int]:
     module = compile(_SAMPLES, "<samples>", "exec", dont_inherit=True)
     resume = module.co_code[0]
     found = {resume, _CACHE}
@@ -63,11 +76,11 @@ def _prologue_bytes(code: CodeType) -> int:
     """Offset behind what every call does before the function's first statement."""
     if code.co_name == "<module>" or not code.co_flags & 0x1:
         return 0
+    if not (code.co_cellvars or code.co_freevars or code.co_flags & _SUSPENDABLE):
+        return 2  # `RESUME` alone
+    prologue = _prologue()
     # An instruction is two bytes: which, and with what.
     for offset, operation in enumerate(code.co_code[::2]):
-        if operation not in _PROLOGUE:
+        if operation not in prologue:
             return offset * 2
     return 0
-
-
-_PROLOGUE = _prologue()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+
+from treetap.interpreter import AsyncGeneratorType, CodeType, CoroutineType, GeneratorType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from types import FrameType
 
 #: ``CO_GENERATOR``, ``CO_COROUTINE`` and ``CO_ASYNC_GENERATOR``: of other code no frame is suspended.
 _SUSPENDABLE = 0x20 | 0x80 | 0x200

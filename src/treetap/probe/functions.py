@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import FunctionType, MethodType, ModuleType
 
-from treetap.interpreter import partial
+from treetap.interpreter import FunctionType, MethodType, ModuleType, partial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 from _frozen_importlib import ModuleSpec
-from types import CodeType, ModuleType
 
+from treetap.interpreter import CodeType, ModuleType
 from treetap.probe.meant import means_file
 
 TYPE_CHECKING = False

@@ -11,9 +11,9 @@ import builtins
 import gc
 import sys
 from _frozen_importlib import ModuleSpec
-from types import FunctionType, ModuleType
 
 from treetap.errors import LocationError
+from treetap.interpreter import FunctionType, ModuleType
 from treetap.model.record import Record
 from treetap.probe.code import COMPREHENSIONS, code_lines, walk_codes
 from treetap.probe.functions import functions_of_module, inherited_function

@@ -8,7 +8,8 @@ it runs. runpy is loaded for this in children of multiprocessing only: elsewhere
 from __future__ import annotations
 
 import sys
-from types import CodeType
+
+from treetap.interpreter import CodeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ by its indentation alone, the whole file is compiled.
 
 from __future__ import annotations
 
-import warnings
+import _warnings
+import sys
 from _thread import allocate_lock
 
 from treetap.expression import tree as ast
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import CodeType
+    from typing import Any
 
 #: The bits of ``co_flags`` that stand for ``from __future__ import …``.
 _FUTURE_FLAGS = 0x0FFE0000
@@ -256,6 +258,9 @@ def _path_to(wanted: CodeType, root: CodeType) -> tuple[int, ...] | None:
 
 
 _quiet_lock = allocate_lock()
+#: As ``warnings`` writes a filter.
+_IGNORE: Any = ("ignore", None, Warning, None, 0)
+_filters: list[Any] = _warnings.filters
 
 
 class _Quiet:
@@ -263,16 +268,29 @@ class _Quiet:
 
     Not by ``warnings.catch_warnings``: that puts back what it found, whoever changed it meanwhile, and
     makes every registry forget what it has shown. The compiler asks the list of filters alone, so the
-    list is exchanged, for the moment of a compilation, and put back only if it is still ours.
+    list is exchanged, for the moment of a compilation, and put back only if it is still ours. While
+    ``warnings`` isn't there (it takes a third of a millisecond) the compiler asks the interpreter's own
+    list, to which one can only add.
     """
 
     def __enter__(self) -> None:
         _quiet_lock.acquire()
-        self._filters = warnings.filters
-        self._ours = [("ignore", None, Warning, None, 0)]
-        warnings.filters = self._ours
+        module: Any = sys.modules.get("warnings")
+        # Another thread may be in the middle of its import.
+        self._module = module if hasattr(module, "filters") else None
+        if self._module is None:
+            _filters.insert(0, _IGNORE)
+            return
+        self._filters = self._module.filters
+        self._ours = [_IGNORE]
+        self._module.filters = self._ours
 
     def __exit__(self, *_failure: object) -> None:
-        if warnings.filters is self._ours:
-            warnings.filters = self._filters
+        if self._module is None:
+            try:
+                _filters.remove(_IGNORE)
+            except ValueError:
+                pass  # somebody has cleared the list meanwhile
+        elif self._module.filters is self._ours:
+            self._module.filters = self._filters
         _quiet_lock.release()

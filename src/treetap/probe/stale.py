@@ -9,9 +9,7 @@ are an array of pointers, which ``LOAD_CONST`` reads anew each time (3.11 to 3.1
 
 from __future__ import annotations
 
-from types import MethodType
-
-from treetap.interpreter import deque
+from treetap.interpreter import MethodType, deque
 from treetap.probe.memory import WORD_BYTES, Word
 
 TYPE_CHECKING = False

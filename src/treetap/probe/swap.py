@@ -12,8 +12,8 @@ import sys
 
 # `weakref` itself takes half a millisecond.
 from _weakref import ref
-from types import CodeType, FunctionType
 
+from treetap.interpreter import CodeType, FunctionType
 from treetap.probe.code import nested_codes
 
 TYPE_CHECKING = False
