@@ -61,6 +61,8 @@ class _Root:
         self.text = text
         self.is_function = is_function
         self.entries: list[tuple[Site, ArmedProbe]] = []
+        #: Nothing can hold its code yet but the code around it.
+        self.is_fresh = False
         #: What monitoring or tracing was asked of, so that it can be let go.
         self.watched: dict[int, CodeType] = {}
 
@@ -93,8 +95,18 @@ class Arming:
         text: str | None,
         functions: tuple[FunctionType, ...] = (),
         bodies: tuple[CodeType, ...] = (),
+        *,
+        is_fresh: bool = False,
     ) -> set[int]:
         """Put a probe onto sites; takes effect at ``rebuild``.
+
+        Args:
+            armed: The probe.
+            sites: Where.
+            text: Of their file, if it was found.
+            functions: That the collector may not show.
+            bodies: Of modules that run, and make functions of the sites' code.
+            is_fresh: No function can have been made of it yet.
 
         Returns:
             The ids of the roots that have to be rebuilt.
@@ -106,6 +118,7 @@ class Arming:
             root = self._roots.get(id(site.root))
             if root is None:
                 root = _Root(site.root, text, is_function=site.is_function)
+                root.is_fresh = is_fresh
                 self._roots[id(site.root)] = root
             if any(s == site and a is armed for s, a in root.entries):
                 continue
@@ -186,7 +199,8 @@ class Arming:
             for version in (original, *self.swapper.issued(original))
         ]
         # The collector is asked once, for it looks at every object of the process.
-        holders = gc.get_referrers(*versions)
+        holders = gc.get_referrers(*versions) if not root.is_fresh else []
+        root.is_fresh = False
         live = live_codes(versions, holders)
         elsewhere = self._inject(root, holders, live)
         self._watch(root, elsewhere, live)
