@@ -114,6 +114,19 @@ def test_arming_a_module_that_is_imported_loads_nothing_slow(tmp_path):
     assert not loaded_by(code) & (HEAVY | SLOW | NOT_FOR_THE_ENGINE)
 
 
+def test_arming_loads_nothing_that_only_a_hit_needs(tmp_path):
+    (tmp_path / "adder.py").write_text("def add(a, b, items):\n    return a + b\n")
+    arming, _, _hitting = ARMING.partition("assert adder.add")
+    path = f"sys.path.insert(0, {str(tmp_path)!r})\n"
+    is_armed = "\nassert probes.statuses()[0].state == 'armed'"
+    ours = {"evaluation", "operation", "reading", "safety", "standard", "text"}
+    taking = {f"treetap.expression.{name}" for name in ours} | {"treetap.probe.capture"}
+    loaded = loaded_by(f"{path}{arming}{is_armed}")
+    assert "treetap.probe.recorder" in loaded
+    assert not loaded & {*taking, "types", "warnings"}
+    assert taking < loaded_by(f"{path}{ARMING}")
+
+
 def test_what_a_wake_loads_beside_the_engine_is_not_slow():
     code = "import treetap.node.waking, treetap.node.routes"
     assert not loaded_by(code) & (HEAVY | SLOW | NOT_FOR_THE_ENGINE | {"socket", "selectors"})

@@ -53,6 +53,16 @@ def test_what_is_applied_is_armed_and_has_a_status(pair):
     assert engine.statuses() == []
 
 
+def test_preparing_changes_nothing_but_when_things_are_loaded(pair):
+    engine, hit = pair
+    engine.prepare()
+    engine.apply([PROBE])
+    engine.prepare()
+    hit(engine)
+    (batch,) = engine.drain()
+    assert (batch.probe_id, batch.first_number, len(batch.rows)) == ("p1", 0, 1)
+
+
 def test_rows_are_drained_once_and_numbered_from_nought(pair):
     engine, hit = pair
     engine.apply([PROBE])

@@ -17,6 +17,7 @@ class FakeProbeSet:
         self.is_closed = False
         self.children_started = 0
         self.is_held = False
+        self.is_prepared = False
         self._rows = {}
         self._numbers = {}
         self._is_changed = False
@@ -28,6 +29,9 @@ class FakeProbeSet:
         kept = {probe.id for probe in self.wanted}
         self._rows = {id: rows for id, rows in self._rows.items() if id in kept}
         self._is_changed = True
+
+    def prepare(self) -> None:
+        self.is_prepared = True
 
     def statuses(self) -> list[ProbeStatus]:
         return [

@@ -27,6 +27,9 @@ class ProbeSetLike(Protocol):
     def apply(self, probes: Sequence[Probe]) -> None:
         """Make these the wanted probes; a bad one gets a status, and never raises."""
 
+    def prepare(self) -> None:
+        """Load what hits need, which else the first hit does."""
+
     def statuses(self) -> list[ProbeStatus]:
         """How each of them fares."""
 

@@ -6,12 +6,15 @@ from time import monotonic
 
 from treetap.model.captured import SkipReason
 from treetap.model.status import ProbeState, ProbeStatus
-from treetap.probe.fastpath import WATCHED_HITS, FastPath, Learner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from treetap.errors import TreetapError
     from treetap.model.probe import Probe
+    from treetap.probe.fastpath import FastPath, Learner
     from treetap.probe.lookup import Site
     from treetap.probe.recorder import Recorder
 
@@ -62,8 +65,23 @@ class ArmedProbe:
     def adopt(self, recorder: Recorder) -> None:
         """Begin to record with ``recorder``."""
         self.recorder = recorder
-        self._learner = Learner(recorder)
-        self._learner.watch()
+        recorder.observe = self._begin_to_learn
+
+    def prepare(self) -> Learner | None:
+        """Load what the first hit needs: see ``Recorder.prepare``."""
+        if self._learner is None and self.recorder is not None:
+            from treetap.probe.fastpath import Learner
+
+            self.recorder.prepare()
+            self._learner = Learner(self.recorder)
+        return self._learner
+
+    def _begin_to_learn(self, lookup: Mapping[str, Any]) -> None:
+        """At the first hit."""
+        learner = self.prepare()
+        if learner is not None:
+            learner.watch()
+            learner.observe(lookup)
 
     @property
     def is_live(self) -> bool:
@@ -99,10 +117,10 @@ class ArmedProbe:
             recorder.observe is None
             and recorder.slow_hits - self._misses_at > _MISSES_BEFORE_RELEARNING
         ):
-            if learner.watched < WATCHED_HITS or self.fast is not None:
+            if not learner.has_seen_enough or self.fast is not None:
                 learner.watch()
             self._misses_at = recorder.slow_hits
-        if learner.watched < WATCHED_HITS or recorder.observe is not None:
+        if not learner.has_seen_enough or recorder.observe is not None:
             return False
         learner.watched = 0
         self._learned += 1

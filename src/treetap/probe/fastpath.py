@@ -89,9 +89,15 @@ class Learner:
     def watch(self) -> None:
         """Have the next hits watched."""
         self.watched = 0
-        self._recorder.observe = self._observe
+        self._recorder.observe = self.observe
 
-    def _observe(self, lookup: Mapping[str, Any]) -> None:
+    @property
+    def has_seen_enough(self) -> bool:
+        """Whether as many hits were watched as a plan takes."""
+        return self.watched >= WATCHED_HITS
+
+    def observe(self, lookup: Mapping[str, Any]) -> None:
+        """Note the types at a hit."""
         for key, read in self._parts.items():
             try:
                 kind = type(read(lookup))
@@ -99,7 +105,7 @@ class Learner:
                 continue
             self._seen.setdefault(key, set()).add(kind if _is_hashed_by_type(kind) else _Odd)
         self.watched += 1
-        if self.watched >= WATCHED_HITS:
+        if self.has_seen_enough:
             self._recorder.observe = None
 
     def plan(self) -> FastPath | None:

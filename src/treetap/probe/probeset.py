@@ -100,6 +100,7 @@ class ProbeSet:
         self._budget_at_s = 0.0
         self._pending_at_s = 0.0
         self._modules = len(sys.modules)
+        self._is_prepared = False
 
     @property
     def is_idle(self) -> bool:
@@ -125,6 +126,17 @@ class ProbeSet:
                     touched |= self._arm(probe)
             self._arming.rebuild(touched)
             self._watch_imports()
+
+    def prepare(self) -> None:
+        """Load what hits need, for the probes that there are and those to come.
+
+        Without it each probe's first hit does. A child of an awake tree has its probes sooner so, and
+        this when there is time.
+        """
+        self._is_prepared = True
+        with self.unseen():
+            for armed in list(self._probes.values()):
+                armed.prepare()
 
     def statuses(self) -> list[ProbeStatus]:
         """How each probe fares now."""
@@ -227,6 +239,8 @@ class ProbeSet:
         armed = self._probes[probe.id] = ArmedProbe(probe)
         try:
             armed.adopt(Recorder(probe, self._redaction, self._busy_threads))
+            if self._is_prepared:
+                armed.prepare()
             return self._find_sites(armed)
         except TreetapError as exc:
             armed.fail(exc)
@@ -364,7 +378,11 @@ class ProbeSet:
                 continue
             armed.state, armed.why = ProbeState.ARMED, ""
             self._look_again_at.append((time.monotonic() + _LOOK_AGAIN_S[1], armed))
-            touched |= self._arming.add(armed, found.sites, found.text, bodies=bodies)
+            # A script's code is compiled for its run; a module's loader may give the same code twice.
+            is_fresh = bool(bodies)
+            touched |= self._arming.add(
+                armed, found.sites, found.text, bodies=bodies, is_fresh=is_fresh
+            )
         self._arming.rebuild(touched)
         self._watch_imports()
 

@@ -14,13 +14,9 @@ from _thread import allocate_lock, get_ident
 from itertools import count
 from time import monotonic, perf_counter_ns, time_ns
 
-from treetap.expression.evaluation import compile_condition, compile_reader
-from treetap.expression.reading import MISSING, Unsafe, unsafe
 from treetap.expression.syntax import check, names
 from treetap.interpreter import deque
-from treetap.model import captured
-from treetap.model.captured import NotCaptured, SkipReason
-from treetap.probe.capture import LOCALS_PROXY, capture_named, snapshot
+from treetap.model.captured import SkipReason
 from treetap.probe.ring import Counter, Ring
 
 TYPE_CHECKING = False
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
 
     from treetap.expression.redaction import Redaction
     from treetap.model.probe import Probe
+    from treetap.probe.taking import Taking
 
 _SKIPS = (
     SkipReason.CONDITION,
@@ -73,22 +70,31 @@ class Recorder:
         self.trees = tuple(
             check(text, safety=probe.safety, redaction=redaction) for text in probe.expressions
         )
-        self._readers = tuple(self._reader(tree) for tree in self.trees)
         self.condition_tree = None
-        self._condition = None
         if probe.condition:
             self.condition_tree = check(probe.condition, safety=probe.safety, redaction=redaction)
-            self._condition = compile_condition(
-                self.condition_tree, safety=probe.safety, allow_calls=probe.allow_calls
-            )
         wanted = [name for tree in self.trees for name in names(tree)]
         if self.condition_tree is not None:
             wanted += names(self.condition_tree)
         #: Every name that the probe reads, once each.
         self.names = tuple(dict.fromkeys(wanted))
+        self._taking: Taking | None = None
+        if probe.safety == "trusted":
+            self.prepare()  # Python's compiler may refuse what Python's parser takes
 
-    def _reader(self, tree: Any) -> Callable[[Mapping[str, Any]], Any]:
-        return compile_reader(tree, safety=self.probe.safety, allow_calls=self.probe.allow_calls)
+    def prepare(self) -> Taking:
+        """Load what a hit needs, and compile the expressions, unless that is done; a hit does it else.
+
+        Raises:
+            SyntaxError, ValueError: A trusted expression can't be compiled.
+        """
+        if self._taking is None:
+            # Not before there is a hit, or time: it takes 2 ms, and a child of an awake tree waits for
+            # this probe to be armed before its first line.
+            from treetap.probe.taking import Taking
+
+            self._taking = Taking(self.probe, self._redaction, self.trees, self.condition_tree)
+        return self._taking
 
     def hit(self, *values: Any) -> None:
         """A hit, with the values of ``names`` in their order; not for snapshots. Never raises."""
@@ -104,9 +110,7 @@ class Recorder:
     def hit_in(self, frame: FrameType) -> None:
         """A hit in ``frame``. Never raises."""
         try:
-            # All that a reader does with a mapping is to ask it for names.
-            names: Any = _FrameNames(frame)
-            self._guarded(names, frame)
+            self._guarded(None, frame)
         except Exception:
             self.skipped[SkipReason.FAULT].add()
 
@@ -114,7 +118,7 @@ class Recorder:
         """A hit of a probe that is over its budget: only counted."""
         self.skipped[SkipReason.BUDGET].add()
 
-    def _guarded(self, lookup: Mapping[str, Any], frame: FrameType | None) -> None:
+    def _guarded(self, lookup: Mapping[str, Any] | None, frame: FrameType | None) -> None:
         thread = get_ident()
         if thread in self._busy_threads:
             self.skipped[SkipReason.REENTRY].add()
@@ -123,7 +127,8 @@ class Recorder:
         try:
             # Within the `try`: a ctrl-c lands right after a call, and must not leave us busy for ever.
             self._busy_threads.add(thread)
-            self._record(lookup, frame)
+            taking = self._taking or self.prepare()
+            self._record(taking, lookup if lookup is not None else taking.names_of(frame), frame)
         except Exception:
             self.skipped[SkipReason.FAULT].add()
         finally:
@@ -131,13 +136,13 @@ class Recorder:
             self.slow_hits += 1
             self.spent_ns += perf_counter_ns() - started_ns
 
-    def _record(self, lookup: Mapping[str, Any], frame: FrameType | None) -> None:
+    def _record(self, taking: Taking, lookup: Mapping[str, Any], frame: FrameType | None) -> None:
         now_ns = time_ns()
         if self.observe is not None:
             self.observe(lookup)
-        if self._condition is not None:
+        if taking.condition is not None:
             try:
-                is_true = self._condition(lookup)
+                is_true = taking.condition(lookup)
             except Exception:
                 self.skipped[SkipReason.CONDITION_ERROR].add()
                 return
@@ -149,31 +154,7 @@ class Recorder:
             if reason is not None:
                 self.skipped[reason].add()
                 return
-        row = [now_ns]
-        row += [
-            self._value(text, reader, lookup)
-            for text, reader in zip(self.probe.expressions, self._readers, strict=True)
-        ]
-        if self.probe.snapshot and frame is not None:
-            row.append(snapshot(frame, self.probe.limits, self._redaction))
-        self.ring.append(tuple(row))
-
-    def _value(
-        self, text: str, reader: Callable[[Mapping[str, Any]], Any], lookup: Mapping[str, Any]
-    ) -> Any:
-        try:
-            value = reader(lookup)
-        except Unsafe as exc:
-            return captured.not_captured(exc.reason)
-        except KeyError as exc:
-            if type(exc) is _NoName:
-                return captured.not_captured(NotCaptured.NO_NAME)
-            return captured.error(exc)
-        except Exception as exc:
-            return captured.error(exc)
-        return capture_named(
-            text, value, self.probe.limits, self._redaction, allow_calls=self.probe.allow_calls
-        )
+        self.ring.append((now_ns, *taking.values(lookup, frame)))
 
     @property
     def is_done(self) -> bool:
@@ -192,34 +173,6 @@ class Recorder:
             counter.start_over()
         self.spent_ns = self.slow_hits = 0
         self._gate = _gate(self.probe)
-
-
-class _NoName(KeyError):
-    """A name that the frame doesn't have, as opposed to a key that a dict doesn't have."""
-
-
-class _FrameNames:
-    """The names that a frame sees: its locals, its module's globals, the builtins."""
-
-    __slots__ = ("_frame",)
-
-    def __init__(self, frame: FrameType) -> None:
-        self._frame = frame
-
-    def __getitem__(self, name: str) -> Any:
-        frame = self._frame
-        namespaces: tuple[Any, ...] = (frame.f_locals, frame.f_globals, frame.f_builtins)
-        for namespace in namespaces:
-            if issubclass(type(namespace), dict):
-                # Not by a subscript: what a metaclass's __prepare__ made may have a __missing__.
-                found = dict.get(namespace, name, MISSING)
-            elif type(namespace) is LOCALS_PROXY:
-                found = namespace.get(name, MISSING)
-            else:
-                raise unsafe("the class body's namespace is a mapping of the program's own")
-            if found is not MISSING:
-                return found
-        raise _NoName(name)
 
 
 def _gate(probe: Probe) -> Callable[[], str | None] | None:
