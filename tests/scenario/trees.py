@@ -93,11 +93,10 @@ class Requests:
         self._threads: list[threading.Thread] = []
         self.answers: list[str] = []
 
-    def send(self, count: int) -> None:
-        for _ in range(count):
-            thread = threading.Thread(target=self._send)
-            self._threads.append(thread)
-            thread.start()
+    def send(self, number: int) -> None:
+        thread = threading.Thread(target=self._send, args=(number,))
+        self._threads.append(thread)
+        thread.start()
 
     def end(self) -> list[str]:
         """Wait for all answers."""
@@ -106,9 +105,9 @@ class Requests:
         assert not any(thread.is_alive() for thread in self._threads), "a request isn't answered"
         return sorted(self.answers)
 
-    def _send(self) -> None:
+    def _send(self, number: int) -> None:
         try:
-            with urllib.request.urlopen(self._url, timeout=3 * TIMEOUT_S) as answer:
+            with urllib.request.urlopen(f"{self._url}{number}", timeout=3 * TIMEOUT_S) as answer:
                 self.answers.append(answer.read().decode())
         except (OSError, urllib.error.URLError, ValueError) as exc:
             self.answers.append(type(exc).__name__)
