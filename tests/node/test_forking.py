@@ -10,11 +10,13 @@ import textwrap
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.link.fake_daemon import FakeDaemon
 from tests.node.fake_probe_set import FakeProbeSet
 from treetap.model.location import Location
 from treetap.model.node import WAKING
 from treetap.model.probe import Probe
+from treetap.node.adoption import Adoption
 from treetap.wire.message import probe_to_dict
 
 PROBE = Probe(id="p1", location=Location(file="shop.py", line=3), expressions=("x",))
@@ -349,3 +351,66 @@ def test_a_child_whose_parent_was_waking_has_nothing_armed(make_node):
     node.life.state = WAKING
     node.life.start_over_in_child()
     assert (node.state, node.life.probe_set, engine.is_closed) == ("sleeping", None, True)
+
+
+IMPORTING = """
+import importlib, threading
+from treetap.node import thread
+
+def import_slowly():
+    import slow
+
+treetap.init()
+thread.start(import_slowly)
+until(lambda: os.path.exists(os.environ["BEGUN"]))
+thread.count = lambda: 99  # the fork finds itself unable to wait, as where another thread is in its way
+"""
+
+
+def test_what_a_thread_of_ours_was_importing_can_be_imported_in_the_child(run, tmp_path):
+    begun, goes_on = tmp_path / "begun", tmp_path / "goes_on"
+    (tmp_path / "slow.py").write_text(
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(begun)!r}).touch()\n"
+        f"while not os.path.exists({str(goes_on)!r}):\n"
+        "    time.sleep(0.001)\n"
+        "word = 'whole'\n"
+    )
+    code = f"""
+        {textwrap.indent(IMPORTING, " " * 8).strip()}
+
+        def child():
+            open(os.environ["GOES_ON"], "w").close()
+            import slow
+            assert slow.word == "whole"
+
+        fork(child)
+        import slow  # which its own thread goes on with
+        print(slow.word)
+        """
+    environ = {"PYTHONPATH": str(tmp_path), "BEGUN": str(begun), "GOES_ON": str(goes_on)}
+    assert run(code, options=("-W", "ignore"), **environ) == "whole"
+
+
+@pytest.mark.parametrize("is_armed", [True, False])
+def test_an_adoption_that_a_fork_would_not_wait_for_is_ended_by_the_child(make_node, is_armed):
+    engines = []
+
+    def factory(_node):
+        engines.append(FakeProbeSet())
+        return engines[-1]
+
+    node = make_node(factory=factory)
+    life = node.life
+    life._turn.acquire()
+    life.state = WAKING
+    life._adopted = [probe_to_dict(PROBE)], None
+    life._adoption = Adoption(life, life._adopted[0])
+    if is_armed:
+        life.arm_adopted()
+        life._adoption.is_armed = True
+    life.start_over_in_child()
+    wait_until(lambda: node.state == "awake")
+    assert [probe.id for probe in node.life.probe_set.wanted] == ["p1"]
+    assert len(engines) == 1
+    assert engines[0].children_started == int(is_armed)

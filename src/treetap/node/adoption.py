@@ -45,6 +45,8 @@ class Adoption:
         # Whoever has it loads, or cancels; once.
         self._lock = _thread.allocate_lock()
         self._is_settled = False
+        #: Whether only the shipping is still to come.
+        self.is_armed = False
         # Held until there is no more need to be patient.
         self._patience = _thread.allocate_lock()
         self._is_waiting = False
@@ -71,6 +73,7 @@ class Adoption:
                 return
             self._settle()
             self._life.arm_adopted()
+            self.is_armed = True
             thread.start(self._ship)
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self._life.give_up_adoption(exc)
@@ -95,6 +98,10 @@ class Adoption:
                 self._life.give_up_adoption(None)
         finally:
             self._lock.release()
+
+    def abandon_in_child(self) -> None:
+        """After a fork: the thread that had it under way isn't here."""
+        self._forget_finder()
 
     @property
     def thread_count(self) -> int:
@@ -133,10 +140,13 @@ class Adoption:
 
     def _settle(self) -> None:
         self._is_settled = True
-        # A new list: another thread may be going over the old one, and would leave one out.
-        sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
+        self._forget_finder()
         if self._patience.locked():
             self._patience.release()
+
+    def _forget_finder(self) -> None:
+        # A new list: another thread may be going over the old one, and would leave one out.
+        sys.meta_path = [finder for finder in sys.meta_path if finder is not self]
 
 
 class _Wanted:

@@ -14,7 +14,9 @@ environment            changed    what the child starts has the child as its par
 locks                  made anew  a thread of the parent that isn't here may hold them
 faults                 dropped    they are the parent's
 a wake under way       dropped    its thread isn't here: the child sleeps
-an adoption under way  done       before the fork, so that the child has the probes too
+an adoption under way  done       before the fork, so that the child has the probes too; by the child,
+                                  where that takes too long
+imports under way      forgotten  those of our threads, which aren't here (``thread.forget_all``)
 armed probes           kept       so that no line goes unseen (``ProbeSet.start_over_in_child``)
 rows in the rings      dropped    they are the parent's, who ships them; numbers start from 0
 link, shipper          made anew  the parent's socket is closed here, not shut down

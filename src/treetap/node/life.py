@@ -168,9 +168,10 @@ class Life:
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
             self.give_up_adoption(exc)
             return
+        # In this order: a fork may come in between.
         self.awake = awake
-        self._adoption = None
         self.state = next_state(WAKING, "woken")
+        self._adoption = None
         self._turn.release()
 
     def give_up_adoption(self, cause: Exception | None) -> None:
@@ -219,19 +220,34 @@ class Life:
     def start_over_in_child(self) -> None:
         """After a fork: awake as the parent is, with a link of our own."""
         self._turn = _thread.allocate_lock()
-        self._cancel_wake = self._adoption = None
-        was_waking = self.state == WAKING
-        if was_waking:
-            self.state = SLEEPING  # the thread that was waking us isn't here
-        if self.state == AWAKE and self.awake is not None:
+        self._cancel_wake = None
+        adoption, self._adoption = self._adoption, None
+        if self.awake is not None:
+            self.state = AWAKE  # which a wake, or an adoption, was about to say
             self.awake.start_over_in_child()
-        elif self.probe_set is not None:
-            # Loaded only: its lock was taken for the fork, and is for ever.
+            return
+        if self.probe_set is not None:
+            # Its lock was taken for the fork, and is for ever.
             self.probe_set.start_over_in_child()
-            if was_waking:
-                self._end_awake("sleep")  # it may have armed something
+        if adoption is not None:
+            self._adopt_in_child(adoption)
+        elif self.state != WARM:
+            # The thread that was about to change that isn't here.
+            self.state = SLEEPING
+            self._end_awake("sleep")
 
     # Inside.
+
+    def _adopt_in_child(self, adoption: Adoption) -> None:
+        """The fork would not wait for the end of the adoption: end it here, or begin it anew."""
+        adoption.abandon_in_child()
+        if adoption.is_armed:
+            self._turn.acquire()
+            self.ship_adopted()
+            return
+        self.state = SLEEPING
+        self._end_awake("sleep")  # some of it may be armed
+        self.adopt(*self._adopted, self.daemon_url)
 
     def _checked_url(self, given: str | None) -> str:
         try:

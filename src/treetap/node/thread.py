@@ -9,7 +9,9 @@ the thread that it is in (seen on 3.12.1; 3.11 and 3.13 let it be).
 
 from __future__ import annotations
 
+import _frozen_importlib
 import _thread
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -24,6 +26,8 @@ class _Roll:
     def __init__(self) -> None:
         # Single operations of a set are atomic, and a thread comes and goes under its own key.
         self.living: set[object] = set()
+        #: The identifiers of those that have begun to run.
+        self.running: set[int] = set()
         self.last_end_s = 0.0
         # Held by a start. Reentrant, for a signal's handler may start one in the middle of one.
         self.starting = _thread.RLock()
@@ -48,9 +52,29 @@ def has_just_ended(within_s: float) -> bool:
 
 
 def forget_all() -> None:
-    """After a fork, in the child: none of them is here."""
+    """After a fork, in the child: none of them is here, and nor is what they were importing."""
+    _forget_imports(_roll.running - {_thread.get_ident()})
     _roll.living.clear()
+    _roll.running.clear()
     _roll.starting = _thread.RLock()
+
+
+def _forget_imports(threads: set[int]) -> None:
+    """Have whoever needs it import anew what these threads were importing.
+
+    A module's lock that another thread held stays locked in the child for ever: whoever imports
+    that module there waits for ever, be it our shipper, be it the program. CPython leaves that to
+    those who fork with threads; here the threads are ours.
+    """
+    # Inside of the import system, so nothing counts on what is found there.
+    locks = getattr(_frozen_importlib, "_module_locks", {})
+    for name, reference in list(locks.items()):
+        if getattr(reference(), "owner", None) not in threads:
+            continue
+        locks.pop(name, None)
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        if getattr(spec, "_initializing", False):
+            del sys.modules[name]
 
 
 def start_no_more() -> None:
@@ -76,10 +100,13 @@ def _start(run: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     begun.acquire()
 
     def begin() -> None:
+        identifier = _thread.get_ident()
+        _roll.running.add(identifier)
         begun.release()
         try:
             run(*arguments)
         finally:
+            _roll.running.discard(identifier)
             _roll.leave(begun)
 
     _roll.living.add(begun)
