@@ -76,6 +76,8 @@ class Broker:
         self._lock: Lock[Party] = Lock()
         self._parties: set[Party] = set()
         self._count = 0
+        #: To which the terminal was given back last.
+        self._last_group = 0
         self._selector = selectors.DefaultSelector()
         self._consoles = Consoles(
             self._selector, custody, start_console, ended=self._console_ended, again=self._again
@@ -100,10 +102,19 @@ class Broker:
                 self._try(waiting)
 
     def hang_up(self) -> None:
-        """The terminal is gone: those who would have had SIGHUP from the kernel get it."""
-        if self._custody.former is not None:
-            with suppress(OSError):
-                os.killpg(self._custody.former.group, signal.SIGHUP)
+        """The terminal is gone: those who would have had SIGHUP from the kernel get it.
+
+        The kernel tells the group that was in the foreground. The holder may have been on its way
+        into it or out of it, or have noticed first, and given the terminal back.
+        """
+        holder, former = self._lock.holder, self._custody.former
+        with suppress(OSError):
+            if holder is not None and os.getsid(holder.pid) == os.getsid(0):
+                os.kill(holder.pid, signal.SIGHUP)
+        group = former.group if former is not None else self._last_group
+        with suppress(OSError):
+            if group and self._custody.is_gone():
+                os.killpg(group, signal.SIGHUP)
 
     def _ends(self, pid: int) -> None:
         fd = self._lives.pop(pid)
@@ -313,6 +324,8 @@ class Broker:
 
     def _give_back(self, pid: int) -> None:
         self._next = None
+        if self._custody.former is not None:
+            self._last_group = self._custody.former.group
         self._custody.give_back(pid)
 
     def _waiting(self) -> list[str]:

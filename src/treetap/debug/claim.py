@@ -16,7 +16,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from treetap.debug import message, terminal
+from treetap.debug import kinship, message, terminal
 from treetap.debug.custody import Custody, Former, Record
 from treetap.debug.limits import is_from_handler
 from treetap.debug.neighbours import Turn
@@ -143,11 +143,13 @@ class Claim:
             self._wait_for(message.RELEASED)
         except OSError:
             self._restore_alone()
-        # In its group we stop, and go on, with it.
-        if self._former_group not in (0, os.getpgid(0)):
-            with contextlib.suppress(OSError):
-                os.killpg(self._former_group, signal.SIGTSTP)
-        self._stop(is_sure=True)
+        # Else it goes on at once, but for those who are late: they stay stopped.
+        if kinship.is_looked_after(self._former_group):
+            # In its group we stop, and go on, with it.
+            if self._former_group not in (0, os.getpgid(0)):
+                with contextlib.suppress(OSError):
+                    os.killpg(self._former_group, signal.SIGTSTP)
+            self._stop(is_sure=True)
         try:
             self._send(message.RESUME)
             self._enter(self._wait_for(*_TURNS))

@@ -144,16 +144,33 @@ class Custody:
                 return None
             self.former = Former(group, modes, self._group)
             self._record.write(self.former)
-            if terminal.foreground(self.fd) != group:
-                # All this has taken a while, and a shell has stopped its job meanwhile.
-                self.former = None
-                self._record.clear()
-                self._turn.give()
+            if not self._is_taken(self.former, pid):
                 return None
-        # No key sends a signal to a holder that isn't ready for it.
-        terminal.set_modes(self.fd, terminal.reading(terminal.held(self.former.modes)))
-        terminal.set_foreground(self.fd, self._group)
+        else:
+            self._put_holders_group_in_front(self.former)
         return self.former
+
+    def _put_holders_group_in_front(self, former: Former) -> None:
+        # No key sends a signal to a holder that isn't ready for it.
+        terminal.set_modes(self.fd, terminal.reading(terminal.held(former.modes)))
+        terminal.set_foreground(self.fd, self._group)
+
+    def _is_taken(self, former: Former, pid: int) -> bool:
+        """Take it, unless ctrl-z is faster: then the shell has it, or will have it in a moment."""
+        is_in_front = terminal.foreground(self.fd) == former.group
+        if is_in_front:
+            self._put_holders_group_in_front(former)
+            leader = kinship.read_process(former.group) or kinship.read_process(pid)
+            if leader is None or leader.state not in "Tt":
+                return True
+            terminal.set_modes(self.fd, former.modes)
+            shell = kinship.read_process(leader.parent)
+            if shell is None or not terminal.set_foreground(self.fd, shell.group):
+                terminal.set_foreground(self.fd, os.getpgid(os.getsid(0)))
+        self.former = None
+        self._record.clear()
+        self._turn.give()
+        return False
 
     def stay(self) -> None:
         """The holder can't enter our group: it is in the foreground where it was."""

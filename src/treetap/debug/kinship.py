@@ -114,6 +114,22 @@ def is_group_alive(group: int) -> bool:
     return any(one for one in found if one and one.group == group and one.state not in "ZX")
 
 
+def is_looked_after(group: int) -> bool:
+    """Whether a shell would notice that the group is stopped, and let it go on.
+
+    POSIX's word for one that isn't is orphaned; its processes ignore the stop signals of the
+    terminal, but each finds that out for itself, and later.
+    """
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        member = read_process(int(name)) if name.isdigit() else None
+        if member is None or member.group != group or member.state in "ZX":
+            continue
+        parent = read_process(member.parent)
+        if parent and parent.session == member.session and parent.group != group:
+            return True
+    return not os.path.isdir("/proc/self")
+
+
 def root_of(tree: str) -> int:
     """The pid of a tree's root while it lives, by the tree's id ``PID-START``; 0 once it is gone."""
     pid, _, start = tree.partition("-")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _START_TIMEOUT_S = 10.0
+#: A broker may be killed before it is one.
+_MAX_STARTS = 3
 #: A socket's address is shorter than a path may be (108 bytes; 104 on macOS).
 _MAX_ADDRESS_BYTES = 100
 #: Of those who have no terminal.
@@ -61,6 +63,8 @@ class Place(NamedTuple):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
+            # Not by closing it: a child that another thread forks meanwhile has it too.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
 
     def connect(self) -> socket.socket:
@@ -76,15 +80,17 @@ class Place(NamedTuple):
             if found is not None:
                 return found
             with self.alone():
-                found = self.try_to_connect()
-                if found is not None:
-                    return found
-                self._start()
+                why = ""
+                for _ in range(_MAX_STARTS):
+                    found = self.try_to_connect()
+                    if found is not None:
+                        return found
+                    why = self._start()
                 found = self.try_to_connect()
         except (OSError, subprocess.SubprocessError) as exc:
             raise _no_broker(str(exc)) from exc
         if found is None:
-            raise _no_broker("it ended at once")
+            raise _no_broker(why or "it ended at once")
         return found
 
     def listen(self) -> socket.socket:
@@ -131,8 +137,8 @@ class Place(NamedTuple):
         finally:
             os.close(descriptor)
 
-    def _start(self) -> None:
-        """Start a broker; it isn't our child, for the program may wait for any child."""
+    def _start(self) -> str:
+        """Start a broker, and say why not if not; it isn't our child, for the program may wait for any."""
         package = str(Path(__file__).resolve().parents[2])
         code = (
             f"import sys; sys.path.insert(0, {package!r}); "
@@ -145,11 +151,11 @@ class Place(NamedTuple):
             stderr=subprocess.DEVNULL,
             cwd="/",
             env={},
+            process_group=0,  # no key of the terminal is meant for it
         )
         # Its last word is a byte once it listens; a broker that fails ends without.
         out, _ = starter.communicate(timeout=_START_TIMEOUT_S)
-        if out != b"!":
-            raise _no_broker(f"{sys.executable} ended with {starter.returncode}")
+        return "" if out == b"!" else f"{sys.executable} ended with {starter.returncode}"
 
 
 def own_place() -> Place:
