@@ -74,8 +74,27 @@ CHAIN = """
                 say("cancelled")
             if what == "timeout":
                 call.cancel()
+            if what == "context":
+                await call.cancel()
+                say("cancelled")
             if what == "start":
                 await nursery.run(twig)
+
+    async def linked(context, level, how):
+        await context.started(None)
+        await (branch(level, how) if level else leaf(how))
+
+    async def go_down(me, nursery, portal, level, how):
+        if f"{me}:context" in sys.argv:
+            async with portal.open_context(linked, level - 1, how) as (context, _):
+                await upset(me, nursery, portal, context)
+            return
+        async with trio.open_nursery() as tasks:
+            call = trio.CancelScope()
+            tasks.start_soon(upset, me, nursery, portal, call)
+            with call:
+                await portal.run(*((branch, level - 1, how) if level > 1 else (leaf, how)))
+            tasks.cancel_scope.cancel()
 
     async def branch(level, how):
         me = f"m{level}" if level < int(sys.argv[1]) else "root"
@@ -83,15 +102,7 @@ CHAIN = """
         async with actor.open_nursery(debug=DEBUG if me == "root" else None) as nursery:
             portal = await nursery.start_actor(below)
             say(below, "is", portal.actor.pid)
-            async with trio.open_nursery() as tasks:
-                call = trio.CancelScope()
-                tasks.start_soon(upset, me, nursery, portal, call)
-                with call:
-                    if level > 1:
-                        await portal.run(branch, level - 1, how)
-                    else:
-                        await portal.run(leaf, how)
-                tasks.cancel_scope.cancel()
+            await go_down(me, nursery, portal, level, how)
         say(me, "is through")
 
     DEBUG = {"on": True, "off": False, "each": "each"}[sys.argv[2]]

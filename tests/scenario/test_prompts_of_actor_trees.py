@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 
-from tests.scenario.actor_trees import Chain, prompts_in, stays
+from tests.actor.processes import marked
+from tests.conftest import wait_until
+from tests.scenario.actor_trees import CHAIN, Chain, prompts_in, stays
 from tests.scenario.pty_shell import Shells
 
 DEPTHS = pytest.mark.parametrize("depth", [2, 3])
-#: How long "for as long as it takes" is looked at: longer than any grace here.
-LONG_S = 2.0
+#: How long "for as long as it takes" is looked at: longer than a grace, and longer than all of them.
+BRIEF_S, LONG_S = 0.8, 3.0
 
 
 @pytest.fixture
@@ -59,8 +62,7 @@ def test_a_root_that_fails_waits_for_the_leaf(shells, depth):
     assert prompts_in(shell.log) == ["leaf", "program"]
 
 
-@DEPTHS
-@pytest.mark.parametrize("debug", ["on", "each"])
+@pytest.mark.parametrize(("debug", "depth"), [("on", 3), ("each", 1), ("each", 2), ("each", 3)])
 def test_a_crash_is_shown_where_it_arises_and_further_up_only_if_asked(shells, depth, debug):
     chain = Chain(shells, depth, "crash", debug=debug)
     shell = chain.shell
@@ -86,7 +88,7 @@ def test_a_parent_that_fails_leaves_the_leaf_at_its_prompt_and_has_its_own_after
     shell.prompt()
     chain.now()
     shell.expect(rf"leaf \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt.*\n")
-    stays(shell, LONG_S)
+    stays(shell, LONG_S if depth == 3 else BRIEF_S)
     shell.ctrl_c(3)
     chain.answers()
     assert chain.is_alive()
@@ -99,18 +101,21 @@ def test_a_parent_that_fails_leaves_the_leaf_at_its_prompt_and_has_its_own_after
     assert "leaf is cancelled" in shell.log
 
 
-@DEPTHS
-@pytest.mark.parametrize("way", ["cancel", "timeout", "raise"])
+@pytest.mark.parametrize(
+    ("way", "depth"), [("cancel", 2), ("cancel", 3), ("timeout", 3), ("context", 2)]
+)
 def test_nobody_ends_who_is_at_a_prompt_and_after_it_the_end_comes(shells, depth, way):
     chain = Chain(shells, depth, "linger", f"root:{way}", debug="off")
     shell = chain.shell
     shell.prompt()
     chain.now()
     shell.expect(rf"root does {way}\n")
+    # The one that is cancelled says it, where it isn't told to end itself.
+    told = "leaf" if way == "context" else chain.names[0]
     shell.expect(
-        rf"{chain.names[0]} \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt; .*\n"
+        rf"{told} \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt; .*\n"
     )
-    stays(shell, LONG_S)
+    stays(shell, BRIEF_S)
     shell.ctrl_c(3)
     chain.answers()
     assert chain.is_alive()
@@ -118,7 +123,7 @@ def test_nobody_ends_who_is_at_a_prompt_and_after_it_the_end_comes(shells, depth
     shell.expect("leaf is cancelled")
     if way == "cancel":
         shell.expect("cancelled\n")
-    shell.end(0 if way == "timeout" else 1)
+    shell.end(1 if way == "cancel" else 0)
     assert len(set(chain.said)) == len(chain.said)
 
 
@@ -148,17 +153,16 @@ def test_a_leaf_whose_parent_is_killed_keeps_its_prompt_and_ends_after_it(shells
     shell.prompt()
     os.kill(chain.pids["m1"], signal.SIGKILL)
     shell.expect(rf"m1 \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt")
-    stays(shell, LONG_S)
+    stays(shell, BRIEF_S)
     shell.ctrl_c(3)
     chain.answers()
     shell.line("c")
     assert "ActorDied: The actor m1" in shell.end(1)
 
 
-@DEPTHS
-@pytest.mark.parametrize("leaf", ["linger", "step"])
+@pytest.mark.parametrize(("depth", "leaf"), [(2, "linger"), (3, "step")])
 def test_sigterm_to_the_root_waits_for_nobody(shells, depth, leaf):
-    chain = Chain(shells, depth, leaf, "root:cancel", debug="on")
+    chain = Chain(shells, depth, leaf, "root:cancel")
     shell = chain.shell
     shell.prompt()
     if leaf == "step":
@@ -191,3 +195,23 @@ def test_sigterm_to_the_root_at_its_own_prompt_ends_it_all(shells):
     shell.prompt()
     os.kill(shell.pid, signal.SIGTERM)
     shell.end(-signal.SIGTERM)
+
+
+@DEPTHS
+def test_sigterm_to_a_root_without_a_terminal_ends_who_waits_for_an_answer(shells, depth):
+    shells.environment["TREETAP_PAUSE_TIMEOUT_S"] = "600"
+    script = shells.program(CHAIN)
+    command = [sys.executable, script, str(depth), "on", "pause"]
+    with subprocess.Popen(
+        command, env=shells.environment, start_new_session=True, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as program:  # fmt: skip
+        said = program.stdout.readline()
+        while "waits for somebody to answer its prompt" not in said:
+            assert said
+            said = program.stdout.readline()
+        program.send_signal(signal.SIGTERM)
+        # At the end of this stream nobody is left who could write to it.
+        assert "goes on" not in program.stdout.read()
+    assert program.returncode == -signal.SIGTERM
+    wait_until(lambda: not marked(f"TREETAP_HOME={shells.home}"))

@@ -32,6 +32,8 @@ METHODS = ("warm", "fresh")
 #: For the spawner to report the end of what it was told to kill; it takes milliseconds, unless
 #: somebody there is at a prompt, which it says.
 _REAP_TIMEOUT_S = 5.0
+#: How often it is looked whether it says that.
+_GONE_POLL_S = 0.1
 #: For calls of its own to end that were still running here when it did.
 _LAST_WORDS_S = 1.0
 
@@ -262,21 +264,19 @@ class Charge:
         return True
 
     async def _wait_until_gone(self) -> None:
+        due_s = trio.current_time() + _REAP_TIMEOUT_S
         while True:
-            with trio.move_on_after(0 if self._is_held else _REAP_TIMEOUT_S):
+            with trio.move_on_after(_GONE_POLL_S):
                 await self.spawned.gone.wait()
                 return
-            if not self._is_held:
+            hold = self.spawned.hold
+            if hold is not None and hold.is_on:
+                self._say_held(hold.by)
+                await hold.over.wait()
+                due_s = trio.current_time() + _REAP_TIMEOUT_S
+            elif trio.current_time() > due_s:
                 _log.error("the spawner doesn't say what became of %s", self.actor)
                 return
-            assert self.spawned.hold is not None
-            self._say_held(self.spawned.hold.by)
-            await self.spawned.hold.over.wait()
-
-    @property
-    def _is_held(self) -> bool:
-        hold = self.spawned.hold
-        return hold is not None and bool(hold.by) and not hold.over.is_set()
 
     def _say_held(self, by: str) -> None:
         if not self._was_said_held:

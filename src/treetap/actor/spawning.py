@@ -75,6 +75,11 @@ class Hold:
         self.answered = trio.Event()
         self.over = trio.Event()
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is somebody."""
+        return bool(self.by) and not self.over.is_set()
+
     def begin(self, by: str) -> None:
         self.by = by
         self.answered.set()
