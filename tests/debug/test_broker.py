@@ -41,6 +41,12 @@ class FakeCustody:
         self.done.append("take")
         return self.former
 
+    def is_a_shells(self):
+        return False
+
+    def retake(self):
+        pass
+
     def stay(self):
         self.done.append("stay")
 
@@ -117,6 +123,7 @@ class Running:
 
     def _start_console(self, channel, control, term):
         self.consoles.append((channel.dup(), control.dup(), term))
+        return 0
 
     def client(self, label):
         made = Client(self.place, label)

@@ -279,3 +279,76 @@ def test_the_leader_of_a_session_is_interrupted_in_a_step(shells):
     )
     program.expect("ended 1")
     program.end()
+
+
+ORPHAN = """
+    import os, subprocess, sys, time
+    if len(sys.argv) > 1:
+        breakpoint()
+        open(sys.argv[1], "w").close()
+    else:
+        subprocess.Popen([sys.executable, __file__, MARK], start_new_session=OUTSIDE)
+        time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("is_outside", [False, True], ids=["same-session", "other-session"])
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_who_outlives_its_root_at_the_prompt_leaves_the_terminal_to_the_shell(
+    shells, term, is_outside
+):
+    shells.environment["TERM"] = term
+    mark = shells.folder / "mark"
+    program = shells.run(
+        ORPHAN.replace("MARK", repr(str(mark))).replace("OUTSIDE", str(is_outside))
+    )
+    program.prompt()
+    program.ctrl_c()
+    os.kill(program.pid, signal.SIGKILL)
+    wait_until(mark.exists, 20)
+    program.end(-9)
+
+
+def test_who_outlives_its_root_is_answered_from_another_terminal(shells):
+    shells.environment["TREETAP_PAUSE_TIMEOUT_S"] = "60"
+    mark = shells.folder / "mark"
+    program = shells.run(ORPHAN.replace("MARK", repr(str(mark))).replace("OUTSIDE", "False"))
+    program.prompt()
+    os.kill(program.pid, signal.SIGKILL)
+    program.expect(r"treetap answer --node \d+")
+    answer = shells.command("answer")
+    answer.prompt()
+    answer.ctrl_c(2)
+    answer.line("c")
+    answer.end()
+    wait_until(mark.exists, 20)
+    program.end(-9)
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_fg_brings_the_prompt_back_after_the_rest_of_the_job_was_stopped(shells, term):
+    """By hand here; by the kernel, where a process reads from the terminal that another one has."""
+    shells.environment["TERM"] = term
+    program = shells.run(
+        """
+        import os
+        if os.fork() == 0:
+            breakpoint()
+            print("child on", flush=True)
+            os._exit(0)
+        os.wait()
+        """
+    )
+    program.prompt()
+    os.kill(program.pid, signal.SIGSTOP)
+    program.wait_for_stop()
+    assert program.foreground() == program.leader.pid
+    program.resume()
+    wait_until(lambda: program.foreground() == program.broker(), 20)
+    program.line("p 6 * 7")
+    program.expect(r"\n42\n")
+    program.prompt()
+    program.ctrl_c(2)
+    program.line("c")
+    program.expect("child on")
+    program.end()

@@ -38,6 +38,8 @@ _POLL_S = 1.0
 #: How often a terminal is asked for that another tree, or another job, has.
 _TURN_POLL_S = 0.02
 _ANOTHER_TREE = "another tree on this terminal"
+#: How often it is seen to that the terminal is ours still, while somebody holds.
+_LOOK_S = 0.1
 #: How often a holder is looked after that a dead broker had granted the terminal to.
 _RECOVERY_POLL_S = 0.01
 _MAX_LABEL_CHARS = 200
@@ -68,6 +70,10 @@ class Broker:
         self._listener = listener
         self._custody = custody
         self._record = record
+        #: The root has ended: nobody's job gets the terminal for those who haven't got it.
+        self._is_orphaned = False
+        #: The holder couldn't enter our group, and has the terminal in its own.
+        self._is_staying = False
         #: Holds the lock, while another tree or another job has the terminal.
         self._next: Party | None = None
         self._root = root
@@ -94,12 +100,20 @@ class Broker:
                 self._selector.register(fd, selectors.EVENT_READ, partial(self._ends, pid))
         is_polling = None in self._lives.values()
         while self._parties or self._consoles.is_any or all(map(_is_alive, self._lives)):
-            timeout_s = _POLL_S if is_polling else None
-            for key, _ in self._selector.select(_TURN_POLL_S if self._next else timeout_s):
+            for key, _ in self._selector.select(self._patience_s(is_polling=is_polling)):
                 key.data()
             waiting = self._next
             if waiting is not None and self._consoles.may_go_on(waiting):
                 self._try(waiting)
+            elif not self._is_staying:
+                self._custody.retake()
+
+    def _patience_s(self, *, is_polling: bool) -> float | None:
+        if self._next is not None:
+            return _TURN_POLL_S
+        if self._custody.former is not None:
+            return _LOOK_S
+        return _POLL_S if is_polling else None
 
     def hang_up(self) -> None:
         """The terminal is gone: those who would have had SIGHUP from the kernel get it.
@@ -122,7 +136,19 @@ class Broker:
             self._selector.unregister(fd)
         self._lives[_NOBODY] = None
         if pid == self._root:
-            self._root = _NOBODY
+            self._root, self._is_orphaned = _NOBODY, True
+            holder = self._lock.holder
+            if holder is not None and self._custody.is_a_shells():
+                self._evict(holder)
+
+    def _evict(self, holder: Party) -> None:
+        """Its job has ended, and a shell takes the terminal back: as it was before."""
+        self._give_back(holder.pid)
+        if self._consoles.end(holder):
+            self._consoles.evict(holder)
+        else:
+            holder.send(message.EVICTED)
+            self._tell(holder, self._lock.die(holder))
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -171,6 +197,7 @@ class Broker:
         elif kind == message.RESUME:
             self._try(party)
         elif kind == message.STAY:
+            self._is_staying = True
             self._custody.stay()
             party.send(message.RELEASED)
 
@@ -285,13 +312,16 @@ class Broker:
 
     def _grant(self, party: Party) -> None:
         former = self._custody.take(self._pid_of_job(party), self._root)
-        if former is None and party.is_distant:
+        if former is None and party.is_distant and not self._is_orphaned:
             self._wait_for_terminal(party, "another job on this terminal")
             return
         self._next = None
         party.since_s = time.monotonic()
         party.is_stopped = former is None
-        if former is None:
+        if former is None and party.is_distant:
+            party.send(message.STRANDED)
+            self._tell(party, self._lock.die(party))
+        elif former is None:
             party.send(message.BACKGROUND)
         elif party.is_distant:
             if not self._consoles.open(party):
@@ -324,6 +354,7 @@ class Broker:
 
     def _give_back(self, pid: int) -> None:
         self._next = None
+        self._is_staying = False
         if self._custody.former is not None:
             self._last_group = self._custody.former.group
         self._custody.give_back(pid)

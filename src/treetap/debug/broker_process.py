@@ -93,10 +93,13 @@ def _start_console(
     channel: socket.socket,
     control: socket.socket,
     term: str,
-) -> None:
+) -> int:
     """Fork one: this process has one thread, and nothing of anybody else's."""
-    if isinstance(custody, Nowhere) or os.fork():
-        return
+    if isinstance(custody, Nowhere):
+        raise ConnectionError("there is no terminal")
+    pid = os.fork()
+    if pid:
+        return pid
     try:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         _close_all_but(0, 1, 2, custody.fd, channel.fileno(), control.fileno())

@@ -21,6 +21,7 @@ from treetap.debug.custody import Custody, Former, Record
 from treetap.debug.limits import is_from_handler
 from treetap.debug.neighbours import Turn
 from treetap.debug.remote import Remote
+from treetap.debug.terminal import Evicted
 from treetap.errors import PauseError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Claim:
         self.waiting: list[str] = []
         self.holder = ""
         self.is_apart = False
+        self._is_evicted = False
         self._place = place
         self._label = label
         self._press = press
@@ -92,8 +94,9 @@ class Claim:
             PauseError: It can't be had.
         """
         fd = terminal.open_terminal()
-        # The leader of a session can't leave its group, and so not enter the broker's.
-        if fd is not None and os.getsid(0) == os.getpid():
+        # The leader of a session can't leave its group, and so not enter the broker's; who was
+        # evicted is of no job any more.
+        if fd is not None and (os.getsid(0) == os.getpid() or self._is_evicted):
             os.close(fd)
             fd = None
         self.fd = -1 if fd is None else fd
@@ -105,6 +108,11 @@ class Claim:
             raise
 
     @property
+    def home(self) -> int:
+        """The process group of before, while we are in another."""
+        return self._home if self.is_apart else 0
+
+    @property
     def is_held(self) -> bool:
         return self.fd >= 0 or self.remote is not None
 
@@ -114,8 +122,25 @@ class Claim:
         Raises:
             PauseError: There is nothing, and nobody, to wait for.
         """
+        if self.fd >= 0:
+            self._step_back()
         self._close()
         self.acquire()
+
+    def is_behind(self) -> bool:
+        """Whether another job has the terminal now, as when a shell has stopped ours.
+
+        Raises:
+            Evicted: And will keep it: ours has ended.
+        """
+        if self.fd < 0 or not self.is_apart:
+            return False
+        if terminal.foreground(self.fd) in (0, self._group):
+            return False
+        self.look()
+        if self._is_evicted:
+            raise Evicted
+        return True
 
     def release(self) -> None:
         """Give the terminal back, or on; after this it is as it was, or the next holder's."""
@@ -213,7 +238,7 @@ class Claim:
             answer = self._wait_for(*_TURNS, message.STRANDED, timeout_s=None)
             if answer["is"] != message.STRANDED:
                 return answer
-            self._patience.check_sense()
+            self._patience.check_sense(is_evicted=self._is_evicted)
 
     def _enter(self, answer: dict[str, Any]) -> None:
         self._join(answer)
@@ -348,6 +373,8 @@ class Claim:
     def _note(self, heard: dict[str, Any]) -> None:
         if heard["is"] == message.PLACED:
             self.holder = heard["holder"]
+        elif heard["is"] == message.EVICTED:
+            self._is_evicted = True
         elif heard["is"] == message.QUEUE:
             self.waiting = list(heard["waiting"])
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from treetap.debug.custody import Custody
     from treetap.debug.visit import Nowhere, Visit
 
-    #: ``start(channel, control, term)``: starts a process with these two sockets.
-    Start = Callable[[socket.socket, socket.socket, str], None]
+    #: ``start(channel, control, term)``: starts a process with these two sockets; its pid.
+    Start = Callable[[socket.socket, socket.socket, str], int]
 
 #: A job that hasn't stopped by then doesn't.
 _STOP_S = 1.0
@@ -71,7 +71,7 @@ class Consoles:
         control, theirs = socket.socketpair()
         mine, far = socket.socketpair()
         try:
-            self._start(far, theirs, party.term)
+            pid = self._start(far, theirs, party.term)
         except OSError:
             control.close()
             return False
@@ -81,7 +81,7 @@ class Consoles:
             for end in (theirs, mine, far):
                 end.close()
         control.setblocking(False)
-        console = OwnConsole(control)
+        console = OwnConsole(control, pid)
         self._own[console] = party
         party.console, party.is_asking = console, False
         hear = partial(self._hear, console, party)
@@ -108,6 +108,12 @@ class Consoles:
     def end(self, party: Party) -> bool:
         """Whether a console of ours is on the terminal for ``party``; it will end and be told of."""
         return isinstance(party.console, OwnConsole)
+
+    def evict(self, party: Party) -> None:
+        """End the console of ours on the terminal: that isn't ours any more."""
+        if isinstance(party.console, OwnConsole) and party.console.pid > 1:
+            with suppress(OSError):
+                os.kill(party.console.pid, signal.SIGKILL)
 
     def may_go_on(self, party: Party) -> bool:
         """Whether the job isn't suspended (any more) at the wish of a console of ours."""

@@ -172,6 +172,19 @@ class Custody:
         self._turn.give()
         return False
 
+    def is_a_shells(self) -> bool:
+        """Whether a shell with job control has lent it: it takes it back when its job ends."""
+        return self.former is not None and self.former.group != os.getpgid(os.getsid(0))
+
+    def retake(self) -> None:
+        """Whoever looks after the job has stopped it, and let it go on: it isn't the job's turn."""
+        former = self.former
+        if former is None or terminal.foreground(self.fd) != former.group:
+            return
+        process = kinship.read_process(former.group)
+        if process is None or process.state != "T":
+            terminal.set_foreground(self.fd, self._group)
+
     def stay(self) -> None:
         """The holder can't enter our group: it is in the foreground where it was."""
         if self.former is not None:
@@ -185,11 +198,12 @@ class Custody:
         self._turn.give()
 
     def _restore(self, former: Former, pid: int) -> None:
-        terminal.set_modes(self.fd, former.modes)
         now = terminal.foreground(self.fd)
         # Otherwise somebody has taken it meanwhile, as a shell does when its job has ended.
         if now == former.by or not kinship.is_group_alive(now):
             self._hand_over(former, pid)
+        # A holder that is in front still would change them again.
+        terminal.set_modes(self.fd, former.modes)
         # Last: who is killed in the middle of this leaves it to the next.
         self._record.clear()
 

@@ -8,6 +8,7 @@ program itself is within it. This one has no state but its own, and works wherev
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
@@ -46,6 +47,9 @@ class Editor:
         gives what could stand there instead.
     history: Gives and keeps what was typed.
     suspend: Called for ctrl-z; returns when the job goes on. Without it the key does nothing.
+    is_behind: Whether another job has the terminal now: then nothing is read, or changed.
+    leave: Called at the end of a line, before its end is shown: so who sees that can press ctrl-c,
+        and be sure that it isn't taken for typing.
     """
 
     def __init__(
@@ -55,11 +59,15 @@ class Editor:
         history: History,
         *,
         suspend: Callable[[], None] | None = None,
+        is_behind: Callable[[], bool] = lambda: False,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.fd = fd
         self._complete = complete
         self._history = history
         self._suspend = suspend
+        self._is_behind = is_behind
+        self._leave = leave
         self._cut = ""
         self._modes: Modes = []
         self._typed = Typed()
@@ -87,7 +95,7 @@ class Editor:
             line = self._line(Keys(self._read))
         finally:
             self._cut = self._typed.cut
-            terminal.set_modes(self.fd, former)
+            self._restore()
         if line:
             self._history.add(line.rstrip("\n"))
         return line
@@ -99,15 +107,15 @@ class Editor:
             if key == "ctrl-r":
                 key = self._search(keys)
             if key == "enter":
-                self._drawing.end(typed.text)
+                self._end_line()
                 return typed.text + "\n"
             if key in ("ctrl-c", self._key_of(terminal.interrupt_key)):
-                self._drawing.end(typed.text, "^C")
+                self._end_line("^C")
                 raise KeyboardInterrupt
             if key in ("ctrl-z", self._key_of(terminal.suspend_key)):
                 self._go_away()
             elif key == "ctrl-d" and not typed.text:
-                self._drawing.end("")
+                self._end_line()
                 return ""
             elif key == "tab":
                 self._tab()
@@ -117,6 +125,15 @@ class Editor:
                 if not typed.do(key) and len(key) == 1:
                     typed.insert(key)
                 self._drawing.show(typed.text, typed.at)
+
+    def _end_line(self, mark: str = "") -> None:
+        self._restore()
+        self._leave()
+        self._drawing.end(self._typed.text, mark)
+
+    def _restore(self) -> None:
+        if not terminal.is_behind(self.fd):
+            terminal.set_modes(self.fd, self._modes)
 
     def _search(self, keys: Keys) -> str:
         """ctrl-r; gives the key that ends it, which means what it always does."""
@@ -175,6 +192,10 @@ class Editor:
         """One byte: what comes after the line is somebody else's."""
         waited_s = 0.0
         while timeout_s is None or waited_s < timeout_s:
+            if self._is_behind():
+                while self._is_behind():
+                    time.sleep(_LOOK_S)
+                self._begin_again()
             try:
                 if terminal.wait_for_input(self.fd, _LOOK_S):
                     byte = os.read(self.fd, 1)
@@ -186,10 +207,14 @@ class Editor:
                     raise
                 raise HungUp from exc
             waited_s += _LOOK_S
-            if not terminal.is_editing(self.fd):
-                self._set_modes()
-                self._drawing.show(self._typed.text, self._typed.at, self._drawing.prompt)
+            if not terminal.is_editing(self.fd) and not self._is_behind():
+                self._begin_again()
         return b""
+
+    def _begin_again(self) -> None:
+        """After somebody else has had the terminal."""
+        self._set_modes()
+        self._drawing.show(self._typed.text, self._typed.at, self._drawing.prompt)
 
     def _write(self, text: str) -> None:
         left = text.encode("utf-8", "replace")

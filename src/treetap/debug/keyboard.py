@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
 from treetap.debug.editor import Editor, can_edit
 from treetap.debug.limits import is_from_handler
-from treetap.debug.terminal import HungUp
+from treetap.debug.terminal import Evicted, HungUp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -130,16 +131,24 @@ class Keyboard:
             HungUp: There is no terminal any more.
         """
         try:
-            while (remote := self._claim.remote) is not None:
+            while True:
                 prompt = self._screen.line
                 try:
-                    return self._line_of(remote)
-                except HungUp:
+                    return self._line_from_anywhere()
+                except HungUp as exc:
+                    if self._claim.remote is None and not isinstance(exc, Evicted):
+                        raise
                     self._again()
                     self._screen.write(prompt)
-            return self._edited_line() if can_edit() else self._plain_line()
         finally:
             self._screen.line = ""
+
+    def _line_from_anywhere(self) -> str:
+        if self._claim.remote is not None:
+            return self._line_of(self._claim.remote)
+        while self._claim.is_behind():
+            time.sleep(_SIGNALS_S)
+        return self._edited_line() if can_edit() else self._plain_line()
 
     def _line_of(self, remote: Remote) -> str:
         self._before()
@@ -161,7 +170,12 @@ class Keyboard:
         fd = self._claim.fd
         if self._editor is None or self._editor.fd != fd:
             self._editor = Editor(
-                fd, self._complete_between, self._history, suspend=self._suspend_between
+                fd,
+                self._complete_between,
+                self._history,
+                suspend=self._suspend_between,
+                is_behind=self._claim.is_behind,
+                leave=self._after,
             )
         self._begin_editing()
         try:
@@ -218,7 +232,17 @@ class Keyboard:
         modes = self._claim.modes
         ends = (b"\n", terminal.interrupt_key(modes), terminal.suspend_key(modes))
         line = b""
+        was_behind = False
         while not line.endswith(ends):
+            if self._claim.is_behind():
+                was_behind = True
+                time.sleep(_SIGNALS_S)
+                continue
+            if was_behind:
+                was_behind = False
+                terminal.set_modes(self._claim.fd, terminal.reading(modes))
+                self._screen.write(f"\n{self._screen.line}")
+                self._screen.show_prompt()
             try:
                 if not terminal.wait_for_input(self._claim.fd, _SIGNALS_S):
                     continue

@@ -71,14 +71,16 @@ class OwnConsole:
 
     Attributes:
         control: Closed when the console has ended.
+        pid: Of the console.
         lines: What it says there.
         suspended_s: When its job was suspended; 0.0 while it isn't.
         suspended_group: That job.
         was_stopped: Whether it has been seen stopped since.
     """
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, pid: int) -> None:
         self.control = control
+        self.pid = pid
         self.lines = message.Lines()
         self.suspended_s = 0.0
         self.suspended_group = 0

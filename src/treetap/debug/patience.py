@@ -52,15 +52,21 @@ class Patience:
             slug="pause-timeout",
         )
 
-    def check_sense(self) -> None:
+    def check_sense(self, *, is_evicted: bool = False) -> None:
         """There is no terminal: somebody has to answer from another one, and be told how.
+
+        Args:
+            is_evicted: There was one: the job that had it has ended.
 
         Raises:
             PauseError: Nobody is expected to.
         """
         if not self._limit_s and not _is_daemon_running(self._home):
+            lacks = "has outlived its tree's root, which had the terminal" if is_evicted else (
+                "has no terminal for a prompt"
+            )  # fmt: skip
             raise PauseError(
-                f"{self._label} has no terminal for a prompt, and nobody to wait for.",
+                f"{self._label} {lacks}, and nobody to wait for.",
                 "It goes on. Start it from a terminal, or set TREETAP_PAUSE_TIMEOUT_S to have it "
                 "wait for 'treetap answer'.",
                 slug="pause-no-terminal",

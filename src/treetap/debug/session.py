@@ -190,7 +190,7 @@ class Session:
         self.screen.write(f"\n{self._header('')}\n")
 
     def _set_running_modes(self) -> None:
-        if self._claim.remote is not None:
+        if self._claim.remote is not None or terminal.is_behind(self._claim.fd):
             return
         is_quiet = not (self._claim.is_apart and shield.is_on)
         terminal.set_modes(self._claim.fd, terminal.running(self._claim.modes, is_quiet=is_quiet))

@@ -31,6 +31,10 @@ class HungUp(Exception):
     """The terminal is gone."""
 
 
+class Evicted(HungUp):
+    """It is a shell's again, whose job has ended."""
+
+
 def open_terminal() -> int | None:
     """A descriptor of the controlling terminal; ``None`` if this process has none."""
     try:
@@ -64,6 +68,11 @@ def foreground(fd: int) -> int:
         return os.tcgetpgrp(fd)
     except OSError:
         return 0
+
+
+def is_behind(fd: int) -> bool:
+    """Whether another process group than ours has this process's terminal."""
+    return foreground(fd) not in (0, os.getpgid(0))
 
 
 def modes(fd: int) -> Modes | None:

@@ -61,6 +61,12 @@ class Visit:
             self._record.write(self.former)
         return self.former
 
+    def is_a_shells(self) -> bool:
+        return self.former is not None
+
+    def retake(self) -> None:
+        pass
+
     def stay(self) -> None:
         pass
 
@@ -89,6 +95,12 @@ class Nowhere:
 
     def take(self, _pid: int, _root: int) -> Former | None:
         return None
+
+    def is_a_shells(self) -> bool:
+        return False
+
+    def retake(self) -> None:
+        pass
 
     def stay(self) -> None:
         pass
