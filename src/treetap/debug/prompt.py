@@ -285,6 +285,8 @@ class Prompt(_Pdb):
 
 def _told(exc: BaseException) -> str:
     """An exception as the last line of its traceback has it, on one line; without its notes."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
     told = traceback.TracebackException(type(exc), exc, None)
     told.__notes__ = None
     return " ".join("".join(told.format_exception_only()).split())[:200]
