@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.scenario.pty_shell import TIMEOUT_S
-from tests.scenario.trees import Requests, answer_each, free_port, run_command
+from tests.scenario.trees import Requests, answer_each, free_port, run_command, wait_for
 from tests.scenario.trees import shells as shells  # a fixture
 from treetap.debug.standing import trees_with_prompts
 
@@ -201,8 +201,7 @@ def test_two_workers_of_celery_of_which_one_comes_to_its_soft_limit(shells):
     program.prompt()
     program.ctrl_c(2)
     program.line("c")
-    for _ in range(2):
-        program.expect(r"Task tasks.work\[\S+\] succeeded")
+    wait_for(program, r"Task tasks.work\[\S+\] succeeded", 2)
     assert program.log.count("worker is told of its limit") == 1
     assert "the prompt failed" not in program.log
     program.type("\x03")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.scenario.pty_shell import PROMPT, TIMEOUT_S, Shells
 
 if TYPE_CHECKING:
@@ -73,12 +74,22 @@ def answer_each(program: Shell, count: int = 2, presses: int = 2) -> list[str]:
         program.prompt()
         assert not re.search(PROMPT, program.text), "two prompts at once"
         program.ctrl_c(presses)
-        program.line("p -1 - mine")
-        seen.add(int(program.expect(r"\n-(\d+)\D")[1]) - 1)
+        program.line("p 'mine', mine")  # whole, whatever another process writes before it
+        seen.add(program.expect(r"\('mine', (\d+)\)")[1])
         program.prompt()
         program.line("c")
     assert len(seen) == count, f"one was asked twice: {seen}"
     return headers
+
+
+def wait_for(program: Shell, pattern: str, count: int) -> None:
+    """Wait until it has been written so often, no matter what else was expected meanwhile."""
+
+    def is_written() -> bool:
+        program._read(0.02)
+        return len(re.findall(pattern, program.log)) >= count
+
+    wait_until(is_written, TIMEOUT_S)
 
 
 class Requests:
