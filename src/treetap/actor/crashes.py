@@ -53,15 +53,20 @@ def look(exc: BaseException, debug: Debug, frame: FrameType | None = None) -> No
 
     if not is_crash(exc) or _is_shown(exc, is_crash, is_each=debug == EACH):
         return
-    whole = exc.__traceback__
-    shown = _of_the_program(whole, frame)
+    only = _only_member(exc, is_crash)
+    shown = _of_the_program(only.__traceback__)
+    if shown is None and only is not exc:
+        only, shown = exc, _of_the_program(exc.__traceback__)
+    if shown is None and frame is not None:
+        shown = TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
     if shown is None:
         return  # of the messages between two actors: the caller is told
-    exc.__traceback__ = shown
+    whole = only.__traceback__
+    only.__traceback__ = shown
     try:
-        look_at(exc)
+        look_at(only)
     finally:
-        exc.__traceback__ = whole
+        only.__traceback__ = whole
 
 
 def was_seen(exc: BaseException) -> bool:
@@ -81,7 +86,17 @@ def _is_shown(
     return all(_is_shown(one, is_crash, is_each=is_each) for one in crashes)
 
 
-def _of_the_program(trace: TracebackType | None, frame: FrameType | None) -> TracebackType | None:
+def _only_member(exc: BaseException, is_crash: Callable[[BaseException], bool]) -> BaseException:
+    """Of a group with one crash in it, that one: its traceback says where it arose."""
+    while isinstance(exc, BaseExceptionGroup):
+        crashes = [one for one in exc.exceptions if is_crash(one)]
+        if len(crashes) != 1:
+            break
+        exc = crashes[0]
+    return exc
+
+
+def _of_the_program(trace: TracebackType | None) -> TracebackType | None:
     """The traceback from the program's first function to its last: there the prompt is of use."""
     entries = []
     while trace is not None:
@@ -92,8 +107,6 @@ def _of_the_program(trace: TracebackType | None, frame: FrameType | None) -> Tra
     while entries and _is_carrier(entries[0].tb_frame):
         del entries[0]
     made: TracebackType | None = None
-    if not entries and frame is not None:
-        made = TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
     for entry in reversed(entries):
         made = TracebackType(made, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return made
