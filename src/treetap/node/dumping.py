@@ -34,16 +34,18 @@ def dump_tree(node: Node, asked_s: float) -> None:
     Args:
         node: Of this process.
         asked_s: When the signal came, by the clock that all processes share.
+
+    Raises:
+        OSError: There is no standard error, or it can't be written.
     """
-    try:
-        with _Turn(node.settings.home, node.identity.tree) as turn:
-            # A time to come is of before the machine was started anew.
-            if asked_s - COALESCING_S < turn.last_s <= time.monotonic():
-                return
-            _write(_text(node))
-            turn.note()
-    except OSError as exc:
-        node.faults.add("a dump", exc)
+    # Where it is closed, what is opened next would be taken for it.
+    os.fstat(2)
+    with _Turn(node.settings.home, node.identity.tree) as turn:
+        # A time to come is of before the machine was started anew.
+        if asked_s - COALESCING_S < turn.last_s <= time.monotonic():
+            return
+        _write(_text(node))
+        turn.note()
 
 
 def _text(node: Node) -> bytes:
@@ -52,7 +54,7 @@ def _text(node: Node) -> bytes:
             return dump.take()
         return treedump.ask(other, node.token())
 
-    members = treedump.tree_members(node.settings.home, node.identity.tree)
+    members = treedump.tree_members(node.settings.home, node.identity)
     found = treedump.dumps(members, ask)
     return "".join(f"{line}\n" for line in treedump.lines(found)).encode("utf-8", "replace")
 
@@ -66,16 +68,23 @@ def _write(written: bytes) -> None:
 
 
 class _Turn:
-    """The right to write a dump, among all processes of a home; and when the last one of a tree was."""
+    """The right to write a dump, among all processes of a home; and when the last one of a tree was.
+
+    A home that can't be written has no turns: everybody writes.
+    """
 
     def __init__(self, home: str, tree: str) -> None:
-        self._path = f"{registry.make_directory(home, 'run')}/dump.lock"
+        self._home = home
         self._tree = tree
         self._descriptor = -1
         self.last_s = float("-inf")
 
     def __enter__(self) -> Self:
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            path = f"{registry.make_directory(self._home, 'run')}/dump.lock"
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return self
         deadline_s = time.monotonic() + _TURN_TIMEOUT_S
         while not self._take() and time.monotonic() < deadline_s:
             time.sleep(_TURN_POLL_S)
@@ -89,11 +98,14 @@ class _Turn:
 
     def note(self) -> None:
         """A dump of the tree has been written now."""
+        if self._descriptor < 0:
+            return
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{self._tree} {time.monotonic()}".encode(), 0)
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
     def _take(self) -> bool:
         try:

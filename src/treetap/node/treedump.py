@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from treetap.model.node import NodeIdentity
     from treetap.node.lineage import Member
     from treetap.node.registry import LiveNode
 
 #: A process that is busy in C code, or stopped, doesn't answer.
 ASK_TIMEOUT_S = 3.0
 _MAX_THREADS = 16
+_MAX_COMMAND_CHARS = 200
 
 NO_NODE = "no node: it can't be looked into"
 
@@ -76,11 +78,13 @@ def dumps(members: list[Member], ask: Callable[[LiveNode], dict[str, Any]]) -> l
             except IndexError:
                 return
             assert entry.member.node is not None
+            if entry.member.is_stopped:
+                entry.why = "doesn't answer: it is stopped"
+                continue
             try:
                 entry.dump, entry.why = ask(entry.member.node), ""
             except LinkError as exc:
-                stopped = "it is stopped" if entry.member.is_stopped else exc.what
-                entry.why = f"doesn't answer: {stopped}"
+                entry.why = f"doesn't answer: {exc.what}"
 
     _together(work, min(len(ahead), _MAX_THREADS))
     return found
@@ -106,10 +110,12 @@ def ask(node: LiveNode, token: str) -> dict[str, Any]:
     return dict(answer)
 
 
-def tree_members(home: str, tree: str) -> list[Member]:
-    """The processes of one tree, in order."""
-    nodes = [node for node in registry.live_nodes(home) if node.identity.tree == tree]
-    return lineage.trees(nodes).get(tree, [])
+def tree_members(home: str, own: NodeIdentity) -> list[Member]:
+    """The processes of this process's tree, in order; this one is there, whatever the registry says."""
+    nodes = [node for node in registry.live_nodes(home) if node.identity.tree == own.tree]
+    if own.id not in [node.identity.id for node in nodes]:
+        nodes.append(registry.LiveNode(own, "", 0))
+    return lineage.trees(nodes)[own.tree]
 
 
 def lines(entries: list[Entry], notes: dict[int, str] | None = None) -> Iterator[str]:
@@ -124,7 +130,8 @@ def lines(entries: list[Entry], notes: dict[int, str] | None = None) -> Iterator
         note = (notes or {}).get(member.pid, "")
         title = f"== {member.name} ({member.pid}), depth {member.depth}"
         title += f", {note}" if note else ""
-        title += f": {member.command}" if member.command else ""
+        command = " ".join(member.command.split())[:_MAX_COMMAND_CHARS]
+        title += f": {command}" if command else ""
         yield text.plain(title)
         if entry.dump is None:
             yield f"{text.plain(entry.why)}"
