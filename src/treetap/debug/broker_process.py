@@ -39,8 +39,11 @@ _MAX_FD = 65536
 
 
 def main() -> None:
-    """Start the broker at ``DIRECTORY NAME ROOT``, say so on standard output, and leave it."""
-    directory, name, root = sys.argv[1:]
+    """Start the broker at ``DIRECTORY NAME ROOT``, say so on standard output, and leave it.
+
+    ``LOCK``, the last argument, is a descriptor that keeps others from doing so meanwhile.
+    """
+    directory, name, root, lock = sys.argv[1:]
     place = Place(directory, name, int(root))
     if os.fork():
         # Our starter reads to the end of the pipe, which the broker closes when it listens.
@@ -50,6 +53,7 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a console
     listener = place.listen()
+    os.close(int(lock))
     os.write(1, b"!")
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 1)

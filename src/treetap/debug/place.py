@@ -56,12 +56,12 @@ class Place(NamedTuple):
         return f"{self.directory}/{self.name}.{kind}"
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else starts or ends a broker here meanwhile."""
+    def alone(self) -> Iterator[int]:
+        """Nobody else starts or ends a broker here meanwhile; the descriptor that sees to it."""
         descriptor = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+            yield descriptor
         finally:
             # Not by closing it: a child that another thread forks meanwhile has it too.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -79,13 +79,13 @@ class Place(NamedTuple):
             found = found or self.try_to_connect()
             if found is not None:
                 return found
-            with self.alone():
+            with self.alone() as lock:
                 why = ""
                 for _ in range(_MAX_STARTS):
                     found = self.try_to_connect()
                     if found is not None:
                         return found
-                    why = self._start()
+                    why = self._start(lock)
                 found = self.try_to_connect()
         except (OSError, subprocess.SubprocessError) as exc:
             raise _no_broker(str(exc)) from exc
@@ -137,7 +137,7 @@ class Place(NamedTuple):
         finally:
             os.close(descriptor)
 
-    def _start(self) -> str:
+    def _start(self, lock: int) -> str:
         """Start a broker, and say why not if not; it isn't our child, for the program may wait for any."""
         package = str(Path(__file__).resolve().parents[2])
         code = (
@@ -145,12 +145,13 @@ class Place(NamedTuple):
             "from treetap.debug.broker_process import main; main()"
         )
         starter = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code, self.directory, self.name, str(self.root)],
+            [sys.executable, "-I", "-S", "-c", code, *self[:2], str(self.root), str(lock)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
             env={},
+            pass_fds=[lock],  # if we are killed meanwhile, the next still waits for what we start
             process_group=0,  # no key of the terminal is meant for it
         )
         # Its last word is a byte once it listens; a broker that fails ends without.
