@@ -93,9 +93,12 @@ def test_a_parent_that_fails_leaves_the_leaf_at_its_prompt_and_has_its_own_after
     chain.answers()
     assert chain.is_alive()
     shell.line("c")
-    for name in [*reversed(chain.names[:-1]), "program"]:
+    shell.expect(r"treetap: m1 .* post-mortem of LookupError: m1 broke\n> .*\)upset\(\)\n")
+    shell.prompt()
+    shell.ctrl_c()
+    shell.line("c")
+    for name in [*reversed(chain.names[:-2]), "program"]:
         chain.wait_for_prompt_of(name)
-        shell.ctrl_c()
         shell.line("c")
     assert "LookupError: m1 broke" in shell.end(1)
     assert "leaf is cancelled" in shell.log
@@ -105,7 +108,7 @@ def test_a_parent_that_fails_leaves_the_leaf_at_its_prompt_and_has_its_own_after
     ("way", "depth"), [("cancel", 2), ("cancel", 3), ("timeout", 3), ("context", 2)]
 )
 def test_nobody_ends_who_is_at_a_prompt_and_after_it_the_end_comes(shells, depth, way):
-    chain = Chain(shells, depth, "linger", f"root:{way}", debug="off")
+    chain = Chain(shells, depth, "linger", f"root:{way}", debug="each")  # which is no crash
     shell = chain.shell
     shell.prompt()
     chain.now()

@@ -323,3 +323,101 @@ def test_nine_leaves_and_their_ancestors_crash_and_each_has_its_prompt_in_its_tu
     for a in range(3):
         assert shown.index(f"t.{a}") > max(shown.index(f"t.{a}.{b}") for b in range(3))
     assert shown[-1] == "program"
+
+
+WAYS = """
+    import os, signal, sys, trio
+    from treetap import actor
+    from treetap.actor import to_asyncio
+
+    def in_a_thread(sap):
+        raise ValueError(f"{sap} in a thread")
+
+    async def in_a_context(context: actor.Context[None, None, None], sap: str) -> None:
+        await context.started(None)
+        raise ValueError(f"{sap} in a context")
+
+    async def with_asyncio(sap):
+        raise ValueError(f"{sap} with asyncio")
+
+    async def beside_trio(sap):
+        await to_asyncio.run_task(with_asyncio, sap)
+
+    async def in_a_task(sap):
+        async with trio.open_nursery() as tasks:
+            tasks.start_soon(with_asyncio, sap)
+
+    async def end(sap):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def main():
+        for method in ("warm", "fresh"):
+            try:
+                async with actor.open_nursery(debug=True, start_method=method) as nursery:
+                    portal = await nursery.start_actor("worker")
+                    if method == "fresh":
+                        await portal.run(in_a_task, "sap")
+                    for call in (
+                        lambda: portal.run_sync(in_a_thread, "sap"),
+                        lambda: in_block(portal),
+                        lambda: portal.run(beside_trio, "sap"),
+                    ):
+                        try:
+                            await call()
+                        except ValueError as error:
+                            print("got", error, flush=True)
+                    await portal.run(end, "sap")
+            except* (actor.ActorDied, ValueError):
+                print("left", method, flush=True)
+
+    async def in_block(portal):
+        async with portal.open_context(in_a_context, "sap") as (context, _):
+            await context.result()
+
+    if __name__ == "__main__":
+        trio.run(main)
+"""
+
+
+def test_the_prompt_stops_where_a_function_broke_however_it_was_called(shells):
+    shell = shells.plainly(sys.executable, shells.program(WAYS))
+    for where, text in (
+        ("in_a_thread", "sap in a thread"),
+        ("in_a_context", "sap in a context"),
+        ("with_asyncio", "sap with asyncio"),
+    ):
+        shell.expect(rf"treetap: worker .* post-mortem of ValueError: {text}\n> .*\){where}\(\)\n")
+        shell.prompt()
+        shell.line("p sap, sap")
+        shell.expect(r"\('sap', 'sap'\)")
+        shell.prompt()
+        shell.line("c")
+        shell.expect(f"got {text}\n")
+    # An actor that dies is nobody's crash but that of who has called it.
+    shell.expect(
+        r"treetap: program .* post-mortem of treetap.errors.ActorDied: .*\n> .*\)main\(\)\n"
+    )
+    shell.prompt()
+    shell.line("c")
+    shell.expect("left warm\n")
+    shell.expect(r"treetap: worker .* post-mortem of ValueError: .*\n> .*\)with_asyncio\(\)\n")
+    shell.prompt()
+    shell.line("c")
+    shell.expect("left fresh\n")
+    shell.end()
+
+
+def test_ctrl_z_at_the_prompt_of_an_actor_suspends_the_whole_tree_and_fg_brings_it_back(shells):
+    shell = run_pair(shells, "stop", "debug")
+    shell.prompt()
+    shell.type("\x1a")
+    shell.wait_for_stop()
+    wait_until(lambda: shell.foreground() == shell.leader.pid)
+    shell.resume()
+    shell.expect(r"treetap: a0 \(\d+\)")
+    shell.prompt()
+    shell.ctrl_c(2)
+    shell.line("c")
+    shell.expect(r"got 0\n")
+    shell.expect("the root is through")
+    shell.end()

@@ -12,8 +12,9 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from treetap.errors import AsyncioCancelled, RemoteCancelled
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
 Debug: TypeAlias = "bool | Literal['each']"
@@ -49,11 +50,11 @@ def look(exc: BaseException, debug: Debug, frame: FrameType | None = None) -> No
     """
     if not debug:
         return
-    from treetap.debug.crash import is_crash, look_at
+    from treetap.debug.crash import look_at
 
-    if not is_crash(exc) or _is_shown(exc, is_crash, is_each=debug == EACH):
+    if not _is_crash(exc) or _is_shown(exc, is_each=debug == EACH):
         return
-    only = _only_member(exc, is_crash)
+    only = _only_member(exc)
     shown = _of_the_program(only.__traceback__)
     if shown is None and only is not exc:
         only, shown = exc, _of_the_program(exc.__traceback__)
@@ -74,22 +75,28 @@ def was_seen(exc: BaseException) -> bool:
     return bool(getattr(exc, _SEEN, False) or getattr(exc, SEEN_BELOW, False))
 
 
-def _is_shown(
-    exc: BaseException, is_crash: Callable[[BaseException], bool], *, is_each: bool
-) -> bool:
+def _is_crash(exc: BaseException) -> bool:
+    """Whether it is a failure: the end of a task that was cancelled elsewhere is none either."""
+    from treetap.debug.crash import is_crash
+
+    if isinstance(exc, BaseExceptionGroup):
+        return any(_is_crash(one) for one in exc.exceptions)
+    return is_crash(exc) and not isinstance(exc, RemoteCancelled | AsyncioCancelled)
+
+
+def _is_shown(exc: BaseException, *, is_each: bool) -> bool:
     """Whether nobody is to be asked about ``exc`` any more; a group isn't more than its members."""
     if getattr(exc, _SEEN, False) or (not is_each and getattr(exc, SEEN_BELOW, False)):
         return True
     if not isinstance(exc, BaseExceptionGroup):
         return False
-    crashes = [one for one in exc.exceptions if is_crash(one)]
-    return all(_is_shown(one, is_crash, is_each=is_each) for one in crashes)
+    return all(_is_shown(one, is_each=is_each) for one in exc.exceptions if _is_crash(one))
 
 
-def _only_member(exc: BaseException, is_crash: Callable[[BaseException], bool]) -> BaseException:
+def _only_member(exc: BaseException) -> BaseException:
     """Of a group with one crash in it, that one: its traceback says where it arose."""
     while isinstance(exc, BaseExceptionGroup):
-        crashes = [one for one in exc.exceptions if is_crash(one)]
+        crashes = [one for one in exc.exceptions if _is_crash(one)]
         if len(crashes) != 1:
             break
         exc = crashes[0]
