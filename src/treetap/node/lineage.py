@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from treetap.node.registry import LiveNode
 
 _MAX_COMMAND_BYTES = 4096
+#: In the command line of the process that forks the actors of a tree.
+_SPAWNER = "treetap.actor.spawner"
 
 
 class Process:
@@ -84,6 +86,8 @@ class Member:
         """The node's; else that of the program."""
         if self.node is not None:
             return self.node.identity.name
+        if self.process is not None and _is_spawner(self.process):
+            return "treetap's spawner"
         words = self.command.split(" ", 1)
         return os.path.basename(words[0].lstrip("-")) or "?"
 
@@ -198,7 +202,9 @@ class _Kin:
         if said is None or said.identity.tree != tree or said.identity.pid == pid:
             return direct
         nearest = next((other for other in above if other in self._nodes), 0)
-        return direct if direct and nearest == said.identity.pid else said.identity.pid
+        if not direct or nearest != said.identity.pid or _is_spawner(self._processes[direct]):
+            return said.identity.pid
+        return direct
 
     def _above(self, pid: int) -> list[int]:
         found: list[int] = []
@@ -207,6 +213,10 @@ class _Kin:
             found.append(process.parent)
             process = self._processes.get(process.parent)
         return found
+
+
+def _is_spawner(process: Process) -> bool:
+    return _SPAWNER in process.command()
 
 
 def _processes() -> Iterator[Process]:
