@@ -51,6 +51,25 @@ class catch_crashes:  # noqa: N801 - used as a function: with treetap.catch_cras
             look_at(exc)
 
     def __call__(self, function: Function) -> Function:
+        import inspect
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def awaiting(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return cast("Function", awaiting)
+        if inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def yielding(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return (yield from function(*args, **kwargs))
+
+            return cast("Function", yielding)
+
         @functools.wraps(function)
         def catching(*args: Any, **kwargs: Any) -> Any:
             with self:

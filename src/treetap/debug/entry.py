@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from threading import local
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from treetap.errors import TreetapError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from treetap.debug.prompt import Prompt
 
 
@@ -68,6 +71,17 @@ def say(failure: TreetapError) -> None:
         os.write(2, f"treetap: {failure.line}\n".encode())
     except OSError:
         pass
+
+
+@contextlib.contextmanager
+def lend(prompt: Prompt) -> Iterator[None]:
+    """This thread talks for another: what pauses in one of its commands is within ``prompt``."""
+    former = _slot.pid, _slot.prompt
+    _slot.pid, _slot.prompt = os.getpid(), prompt
+    try:
+        yield
+    finally:
+        _slot.pid, _slot.prompt = former
 
 
 def _own_prompt() -> Prompt:

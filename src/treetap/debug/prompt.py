@@ -13,15 +13,18 @@ import dis
 import inspect
 import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import task
 from treetap.debug.completion import candidates
+from treetap.debug.entry import lend
 from treetap.debug.limits import is_from_handler, suspend_tests_limits
 from treetap.debug.private import load_pdb
 from treetap.debug.session import BUSY, COMMAND, STEPPING, Session
 from treetap.debug.shield import shield
+from treetap.debug.step import Step
 from treetap.debug.terminal import HungUp
 from treetap.errors import PauseError
 
@@ -41,6 +44,8 @@ _MACHINERY = frozenset(
     }
 )
 _OURS = ("treetap.debug.*",)
+#: How long ctrl-c waits for a thread to come to a line of Python.
+_OWN_THREAD_S = 0.1
 
 
 if TYPE_CHECKING:
@@ -78,7 +83,13 @@ class Prompt(_Pdb):
         self._bottom: FrameType | None = None
         self._raising: FrameType | None = None
         self._suspended: list[FrameType] = []
+        self._visited: list[FrameType] = []
+        self._steps: list[Step] = []
         self._is_python = False
+        # One thread talks at a time: a visit of the main thread to a step is counted.
+        self._turn = threading.RLock()
+        self._has_come = threading.Event()
+        self._visits = 0
 
     # What the program calls.
 
@@ -88,11 +99,15 @@ class Prompt(_Pdb):
         Raises:
             BdbQuit: The user quits.
         """
+        sys.settrace(None)  # a step under way would stop in what follows
+        is_between = self._set_step_aside()
         self.reset()
         self.botframe = frame
         while self.botframe.f_back is not None:
             self.botframe = self.botframe.f_back
         self._title = title
+        if is_between:
+            self.session.announce(title)
         self.interaction(frame, None)
         if self.quitting:
             raise bdb.BdbQuit
@@ -100,9 +115,13 @@ class Prompt(_Pdb):
 
     def begin_dead(self, exc: BaseException) -> None:
         """Look at where ``exc`` was raised; returns when the user is done."""
-        self.reset()
         trace = sys.gettrace()
+        sys.settrace(None)
+        is_between = self._set_step_aside()
+        self.reset()
         self._title = f"post-mortem of {_told(exc)}"
+        if is_between:
+            self.session.announce(self._title)
         # pdb can show what an exception came from since 3.13.
         dead = exc if sys.version_info >= (3, 13) else exc.__traceback__
         try:
@@ -115,14 +134,32 @@ class Prompt(_Pdb):
     # What pdb calls.
 
     def interaction(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
-        self.session.on_interrupt = self._interrupt
-        self.session.complete = self._complete
+        visits = self._visits
+        with self._turn:
+            # While this thread waited, its step was looked at from the main one, and told on.
+            was_told = visits != self._visits and frame is not None
+            if was_told and (self._is_over or frame is None or not self.stop_here(frame)):
+                return
+            self._has_come.set()
+            session = self.session
+            former = session.on_interrupt, session.complete, session.talker
+            session.on_interrupt, session.complete = self._interrupt, self._complete
+            session.talker = threading.current_thread()
+            try:
+                self._talk(frame, traceback_or_exc)
+            finally:
+                session.talker = former[2]
+                if self._is_nested:
+                    session.on_interrupt, session.complete = former[:2]
+
+    def _talk(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
         self._is_over = False
         try:
             if not self._is_nested:
                 suspend_tests_limits(self)
                 self.session.open(self._title)
-            self._task = task.current_task() if not self._suspended else self._task
+            if not self._suspended and self.session.is_own_thread:
+                self._task = task.current_task()
             self._bottom = self._suspended[0] if self._suspended else _bottom(frame)
             self.is_talking = True
             super().interaction(frame, traceback_or_exc)
@@ -145,6 +182,8 @@ class Prompt(_Pdb):
             self.is_talking = False
             if self._is_over:
                 self._end()
+                if self._is_nested:
+                    self.session.mode = COMMAND  # the outer one's, which goes on
             elif self.session.is_open:
                 self.session.mode = STEPPING
                 if self.session.take_press() and shield.is_on:
@@ -200,9 +239,10 @@ class Prompt(_Pdb):
         super().set_quit()
 
     def get_stack(self, f: FrameType | None, t: Any) -> tuple[list[tuple[FrameType, int]], int]:
-        if not self._suspended or f is None:
+        shown = self._suspended or self._visited
+        if f not in shown or f is None:
             return super().get_stack(f, t)
-        return [(one, one.f_lineno) for one in self._suspended], self._suspended.index(f)
+        return [(one, one.f_lineno) for one in shown], shown.index(f)
 
     # While the program runs to the next stop.
 
@@ -216,6 +256,12 @@ class Prompt(_Pdb):
         if not issubclass(arg[0], StopIteration):  # that is how an await ends well
             self._raising = frame
         return super().dispatch_exception(frame, arg)
+
+    def dispatch_call(self, frame: FrameType, arg: Any) -> Any:
+        if not self.session.is_open and not self.breaks and not self.quitting:
+            sys.settrace(None)  # it was continued from another thread
+            return None
+        return super().dispatch_call(frame, arg)
 
     def dispatch_line(self, frame: FrameType) -> Any:
         self._raising = None
@@ -242,14 +288,37 @@ class Prompt(_Pdb):
     def _complete(self, line: str, begin: int, end: int) -> list[str]:
         return candidates(self, line, begin, end, is_python=self._is_python)
 
+    def _set_step_aside(self) -> bool:
+        """Another task of this thread steps: keep what it is at; whether that is so."""
+        if self._is_nested or not self.session.is_open or self._task is None:
+            return False
+        if self._task is task.current_task():
+            return False
+        self._steps.append(Step.of(self, self._task, self._bottom))
+        return True
+
     def _end(self) -> None:
-        if not self._is_nested:
-            self.session.close()
+        """The pause is over; a step of another task, which this one was in the middle of, goes on."""
+        if self._is_nested:
+            return
+        while self._steps:
+            step = self._steps.pop()
+            if step.is_under_way and not self.quitting:
+                self._task, self._bottom = step.task, step.bottom
+                step.set_on(self)
+                self._is_over = False
+                self.session.mode = STEPPING
+                sys.settrace(self.trace_dispatch)
+                return
+        self.session.close()
 
     def _interrupt(self, frame: FrameType | None) -> None:
         """ctrl-c in a step; in the main thread."""
         if not self.session.is_own_thread:
+            stepped = self.stopframe
             self._stop_thread()
+            if not self._has_come.wait(_OWN_THREAD_S):
+                self._visit_thread(stepped)
             return
         here = _program_frame(frame)
         is_waiting = self._task is not None and task.current_task() is not self._task
@@ -276,11 +345,42 @@ class Prompt(_Pdb):
 
     def _stop_thread(self) -> None:
         """Have the session's thread stop at its next line."""
+        self._has_come.clear()
         frame = sys._current_frames().get(self.session.thread_id)
         self.set_step()
         while frame is not None:
             frame.f_trace = self.trace_dispatch
             frame = frame.f_back
+
+    def _visit_thread(self, stepped: FrameType | None) -> None:
+        """The session's thread is in C code, and comes to no line: show from here where it is."""
+        if not self._turn.acquire(blocking=False):
+            return  # it has come to one
+        trace = sys.gettrace()
+        try:
+            frames = _stack(sys._current_frames().get(self.session.thread_id))
+            inner = [one for one in frames if not _is_machinery(one)]
+            if not inner or not self.session.is_open or self.is_talking:
+                return
+            self._visits += 1
+            self._visited = frames
+            self.session.screen.write("\n")
+            with lend(self):
+                self.interaction(stepped if stepped in frames else inner[-1], None)
+            self._visits += 1
+        finally:
+            self._visited = []
+            sys.settrace(trace)
+            self._turn.release()
+
+
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    """The frame and its callers, the outermost first."""
+    found: list[FrameType] = []
+    while frame is not None:
+        found.insert(0, frame)
+        frame = frame.f_back
+    return found
 
 
 def _told(exc: BaseException) -> str:

@@ -26,6 +26,7 @@ from treetap.debug.entry import say
 from treetap.debug.history import History
 from treetap.debug.keyboard import Keyboard, Screen
 from treetap.debug.naming import own_name
+from treetap.debug.offspring import offspring
 from treetap.debug.patience import Patience
 from treetap.debug.place import own_place
 from treetap.debug.shield import shield
@@ -60,6 +61,8 @@ class Session:
         #: What tab does: likewise.
         self.complete: Complete | None = None
         self._thread = threading.current_thread()
+        #: Who reads the lines: another one while our own is shown from there.
+        self.talker = self._thread
         self._was_pressed = False
         self._outer = BUSY
         settings = resolve()
@@ -91,18 +94,24 @@ class Session:
         try:
             self.mode = WAITING
             self._claim.acquire()
+            offspring.enter(self)
             self.mode = BUSY
             self._set_running_modes()
-            self.screen.write(f"\n{self._header(title)}\n")
+            self.announce(title)
         except BaseException:
             self.close()
             raise
+
+    def announce(self, title: str = "") -> None:
+        """Say who is at the prompt."""
+        self.screen.write(f"\n{self._header(title)}\n")
 
     def close(self) -> None:
         """Give the terminal back. Idempotent."""
         if self.mode == OVER:
             return
         self.mode = BUSY
+        offspring.leave()
         try:
             if self._claim.is_held:
                 self._claim.release()
@@ -114,6 +123,7 @@ class Session:
 
     def drop(self) -> None:
         """In a forked child: the turn is the parent's."""
+        offspring.leave()
         self._claim.drop()
         self.mode = OVER
 
@@ -132,6 +142,11 @@ class Session:
     def name_holder(self) -> str:
         return self._claim.holder if self.mode == WAITING and self._claim.holder else self.label
 
+    def group_of_children(self) -> int:
+        """The program's; but what a command executes may read from the terminal."""
+        is_command = self.mode == COMMAND and threading.current_thread() is self.talker
+        return 0 if is_command else self._claim.home
+
     def take_interrupt(self, frame: FrameType | None) -> bool:
         """SIGINT has come; in the main thread. Whether it was ours to act on."""
         if self.mode in (OVER, WAITING, READING):
@@ -139,9 +154,9 @@ class Session:
         if self.mode == STEPPING and self.on_interrupt is not None:
             self.on_interrupt(frame)
         elif self.mode == COMMAND:
-            if self.is_own_thread:
+            if threading.current_thread() is self.talker:
                 raise KeyboardInterrupt
-            _interrupt(self._thread)
+            _interrupt(self.talker)
         else:
             self._was_pressed = True
         return True
@@ -187,7 +202,7 @@ class Session:
         self._claim.acquire_again()
         self.mode = before
         self._set_running_modes()
-        self.screen.write(f"\n{self._header('')}\n")
+        self.announce()
 
     def _set_running_modes(self) -> None:
         if self._claim.remote is not None or terminal.is_behind(self._claim.fd):
@@ -198,7 +213,7 @@ class Session:
     def _suspend(self) -> None:
         self._claim.suspend()
         self._set_running_modes()
-        self.screen.write(f"\n{self._header('')}\n")
+        self.announce()
 
     def _header(self, title: str) -> str:
         parts = [self.label]

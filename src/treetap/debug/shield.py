@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Protocol
+
+from treetap.debug.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +42,7 @@ class Shield:
         self._is_on = False
         self._is_kept_back = False
         self._calls: list[Any] = []
+        self._wakeup = Wakeup()
 
     @property
     def is_on(self) -> bool:
@@ -77,9 +81,11 @@ class Shield:
                 return  # of C, and couldn't be set again
             self._former = former
             signal.signal(signal.SIGINT, self._handle)
+            self._wakeup.divert()
             self._is_on = True
         elif not self._users and self._is_on:
             self._is_on = False
+            self._wakeup.restore()
             # What the program has set meanwhile is the program's.
             if signal.getsignal(signal.SIGINT) == self._handle:
                 signal.signal(signal.SIGINT, self._former)
@@ -123,7 +129,32 @@ class Shield:
         pending = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(call)
         self._calls = [*self._calls[-8:], pending]  # it may be called late
         ctypes.pythonapi.Py_AddPendingCall(pending, None)
-        done.wait(_MAIN_THREAD_S)
+        if not done.wait(_MAIN_THREAD_S) and _interrupt_call():
+            done.wait(_MAIN_THREAD_S)
+
+
+def _interrupt_call() -> bool:
+    """Have the main thread look up from a lock that it waits for, as in ``join()``; whether it may.
+
+    A wait that a signal interrupts goes on by itself, after what is pending. The signal is one that
+    means nothing, and its handler does nothing, in C: Python's can't be set from here.
+    """
+    number = signal.SIGURG
+    if signal.getsignal(number) is not signal.SIG_DFL:
+        return False
+    import ctypes
+
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    libc.signal.restype = ctypes.c_void_p
+    former = libc.signal(number, ctypes.cast(libc.abs, ctypes.c_void_p))
+    try:
+        signal.siginterrupt(number, True)
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+        time.sleep(_MAIN_THREAD_S)  # it is to arrive while the handler is there
+    finally:
+        libc.signal(number, former)
+    return True
 
 
 shield = Shield()
