@@ -50,9 +50,11 @@ def test_a_holder_is_known_until_it_ends_however_it_ends(tmp_path, modes):
     )  # fmt: skip
     assert holder.stdout.readline() == "held\n"
     assert record.is_held()
+    assert record.holder() == holder.pid
     holder.kill()
     holder.communicate()
     assert not record.is_held()
+    assert record.holder() == 0
     assert record.read() == Former(7, modes, 8)
 
 

@@ -80,6 +80,23 @@ def test_a_broker_that_is_dead_or_silent_is_not_waited_for(directory):
     silent.close()
 
 
+def test_a_holder_is_known_though_its_broker_was_killed(directory):
+    place = Place(str(directory), "41-abc", 0)
+    place.listen().close()
+    program = (
+        "import sys; from treetap.debug.custody import Record\n"
+        "record = Record(sys.argv[1]); record.hold(); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, place.path("held")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout.readline() == "held\n"
+    assert [(one.pid, one.state) for one in holders(41)] == [(holder.pid, HOLDING)]
+    holder.communicate()
+    assert holders(41) == []
+
+
 def test_a_broker_that_talks_nonsense_is_none(directory):
     listener = Place(str(directory), "mad", 0).listen()
     answers = [

@@ -11,6 +11,8 @@ import contextlib
 import fcntl
 import json
 import os
+import struct
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +21,10 @@ from treetap.debug import kinship, terminal
 if TYPE_CHECKING:
     from treetap.debug.neighbours import Turn
     from treetap.debug.terminal import Modes
+
+
+#: ``struct flock`` of 64 bits: type, whence, start, length, pid.
+_FLOCK = "hhqqi4x"
 
 
 class Former(NamedTuple):
@@ -71,6 +77,21 @@ class Record:
         held, self._held = self._held, None
         if held is not None:
             os.close(held)
+
+    def holder(self) -> int:
+        """Pid of the other process that is at the prompt; 0 for none, or where nobody tells."""
+        if sys.platform != "linux":
+            return 0
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return 0
+        wanted = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            found = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, wanted))
+        finally:
+            os.close(descriptor)
+        return int(found[4]) if found[0] != fcntl.F_UNLCK else 0
 
     def is_held(self) -> bool:
         """Whether another process is at the prompt."""

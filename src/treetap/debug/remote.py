@@ -91,6 +91,8 @@ class Remote:
             try:
                 said = self._answers.get(timeout=_LOOK_S)
             except queue.Empty:
+                if self._is_over:
+                    raise HungUp from None
                 continue
             if said is None:
                 raise HungUp

@@ -111,7 +111,7 @@ def _ask(directory: str, name: str, tree: str, timeout_s: float) -> list[Standin
     try:
         connection = Place(directory, name, 0).try_to_connect(timeout_s)
         if connection is None:
-            return []
+            return _without_broker(directory, name, tree)
         with connection:
             connection.sendall(message.encode(message.LIST))
             while True:
@@ -126,3 +126,13 @@ def _ask(directory: str, name: str, tree: str, timeout_s: float) -> list[Standin
                         ]
     except (OSError, ValueError, TypeError, KeyError):
         return []
+
+
+def _without_broker(directory: str, name: str, tree: str) -> list[Standing]:
+    """A broker was killed: whoever was at the prompt then is there still."""
+    from treetap.debug.custody import Record
+
+    pid = Record(f"{directory}/{name}.held").holder()
+    if not pid:
+        return []
+    return [Standing(pid, f"({pid})", HOLDING, 0, 0.0, "", 0, tree, name)]
