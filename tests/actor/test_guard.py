@@ -3,60 +3,21 @@
 from __future__ import annotations
 
 import fcntl
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
+from tests.fake_broker import FakeBroker
 from treetap.actor.family import Family, Member
 from treetap.actor.guard import Deferral, Guard
-from treetap.debug import message
 
 TREE = "4711-abc"
 
 
-class Answering:
-    """A socket at a broker's place that tells of these standings; the protocol's other side is real."""
-
-    def __init__(self, home):
-        self.standings: list[dict] = []
-        directory = home / "run" / "debug"
-        directory.mkdir(parents=True)
-        self.path = directory / f"{TREE}.sock"
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self.path))
-        self._listener.listen()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def hold(self, *pids: int) -> None:
-        self.standings = [
-            {"pid": pid, "label": f"p{place} ({pid})", "state": "waiting" if place else "holding",
-             "place": place, "since_s": 1.0, "by": "", "id": place + 1}
-            for place, pid in enumerate(pids)
-        ]  # fmt: skip
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(4096)
-                connection.sendall(message.encode(message.STANDINGS, standings=self.standings))
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-
 @pytest.fixture
 def broker(tmp_path):
-    made = Answering(tmp_path)
+    made = FakeBroker(tmp_path, TREE)
     yield made
     made.close()
 

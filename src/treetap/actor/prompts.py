@@ -15,7 +15,7 @@ def traces(home: str, tree: str) -> list[str]:
     """The files that a broker of this tree has made; empty where nobody has ever paused."""
     directory = f"{home}/run/debug"
     try:
-        names = os.listdir(directory)
+        names = os.listdir(directory) if home else []
     except OSError:
         return []
     return [f"{directory}/{name}" for name in names if name.partition(".")[0] == tree]
