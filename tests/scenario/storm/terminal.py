@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import re
@@ -10,9 +9,12 @@ import struct
 import termios
 
 from tests.scenario.pty_shell import PROMPT, Shell
+from treetap.debug.kinship import read_process
 
 #: Above a prompt: who is at it.
 _HEADER = re.compile(r"treetap: [^\n]*?\((\d+)\)(?=[,;\n])")
+#: A prompt that isn't only drawn again, with what is typed already; but after ``fg`` it is.
+_NEW = rf"{PROMPT}(?=\Z|\s|treetap:|Traceback)|treetap: [^\n]*\n\r?(\x1b\[\w*)?{PROMPT}"
 
 
 class Terminal(Shell):
@@ -44,7 +46,7 @@ class Terminal(Shell):
 
     def take_prompt(self) -> str | None:
         """What stands above the last prompt that is there; ``None`` if there is no new one."""
-        found = [*re.finditer(PROMPT, self.text)]
+        found = [*re.finditer(_NEW, self.text)]
         if not found:
             return None
         above, self.text = self.text[: found[-1].start()], self.text[found[-1].end() :]
@@ -59,6 +61,11 @@ class Terminal(Shell):
             self._said += received
         line, _, self._said = self._said.partition(b"\n")
         return line.decode()
+
+    def is_stopped(self) -> bool:
+        """Whether all of the job are; who waits for a program's start can't be sooner than that."""
+        members = (read_process(pid) for pid in self.children())
+        return all(one.state in "TZD" for one in members if one and one.group == self.pid)
 
     def forget_typed(self) -> None:
         termios.tcflush(self._slave, termios.TCIFLUSH)

@@ -1,3 +1,4 @@
+# ruff: noqa: T100
 """The tree of the storm: one process of it. Run as ``tree.py ADDRESS NAME``; the root starts the rest.
 
 Each process obeys the driver over a connection of its own: starts a child, does a job, ends. A job is
@@ -124,7 +125,7 @@ def twice():
 
 def slow():
     breakpoint()
-    time.sleep(0.2)  # over which a step is long
+    time.sleep(0.1)  # over which a step is long
     time.sleep(0.01)
 
 
@@ -190,7 +191,7 @@ def task():
     async def main():
         beating = asyncio.create_task(beat())
         breakpoint()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.02)
         beating.cancel()
 
     asyncio.run(main())
