@@ -130,6 +130,21 @@ def test_nobody_ends_who_is_at_a_prompt_and_after_it_the_end_comes(shells, depth
     assert len(set(chain.said)) == len(chain.said)
 
 
+def test_a_leaf_whose_broker_is_killed_keeps_its_prompt_all_the_same(shells):
+    chain = Chain(shells, 2, "linger", "root:cancel")
+    shell = chain.shell
+    shell.prompt()
+    os.kill(shell.broker(), signal.SIGKILL)
+    chain.now()
+    shell.expect(rf"m1 \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt; .*\n")
+    stays(shell, BRIEF_S)
+    shell.ctrl_c(3)
+    chain.answers()
+    shell.line("c")
+    shell.expect("leaf is cancelled")
+    shell.end(1)
+
+
 @DEPTHS
 def test_who_crashes_beside_a_leaf_at_its_prompt_has_the_next_one(shells, depth):
     chain = Chain(shells, depth, "linger", "m1:start")

@@ -115,8 +115,12 @@ class Guard:
         self._was_anybody = bool(found)
         for one in found:
             member = self._member_of(one.pid)
+            # A holder whose broker was killed is known by its pid alone.
+            label = one.label
+            if label.startswith("(") and member is not None:
+                label = f"{member.name} {label}"
             while member is not None:
-                self._by_uid.setdefault(member.uid, []).append(one.label)
+                self._by_uid.setdefault(member.uid, []).append(label)
                 member = member.parent
 
     def _member_of(self, pid: int) -> Member | None:
