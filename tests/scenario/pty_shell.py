@@ -135,6 +135,12 @@ class Shell:
             pass
         return self.text
 
+    def hang_up(self) -> None:
+        """Close the terminal, as a window is closed."""
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(null, self._master, inheritable=False)
+        os.close(null)
+
     def close(self) -> None:
         for pid in [*self.children(), self.leader.pid]:
             with contextlib.suppress(ProcessLookupError):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.scenario.pty_shell import Shells
+from treetap.debug.standing import holders
 
 CTRL_C = pytest.mark.parametrize("presses", [0, 3], ids=["calm", "ctrl-c"])
 
@@ -352,3 +353,23 @@ def test_fg_brings_the_prompt_back_after_the_rest_of_the_job_was_stopped(shells,
     program.line("c")
     program.expect("child on")
     program.end()
+
+
+CLOSED = """
+    import os, signal, sys
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    pid = os.fork()
+    breakpoint()
+    open(f"{__file__}.{os.getpid()}", "w").close()
+"""
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm"])
+def test_a_terminal_that_is_closed_holds_up_nobody_who_survives_it(shells, term):
+    """One holds it, and one waits for it; both ignore SIGHUP, as below ``nohup``."""
+    shells.environment["TERM"] = term
+    program = shells.run(CLOSED)
+    program.prompt()
+    wait_until(lambda: len(holders(home=str(shells.home), tree=program.pid)) == 2, 20)
+    program.hang_up()
+    wait_until(lambda: len(list(shells.folder.glob("program.py.*"))) == 2, 20)
