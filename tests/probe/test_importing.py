@@ -267,3 +267,26 @@ def test_a_search_while_the_module_is_being_imported_waits_for_it(
     stage.probe_set.tick()
     assert module.late(5) == 5
     assert stage.values(probes[0]) == [5]
+
+
+def test_an_import_waits_for_a_change_of_probes_that_takes_its_time(programs, stage):
+    """As on a machine where the thread that makes the change gets no turn."""
+    name = programs.write(SOURCE)
+    early = stage.add(f"{name}.py", "# early", "a")
+    stage.apply()
+    is_held, may_go_on = threading.Event(), threading.Event()
+
+    def change():
+        with stage.probe_set._lock:
+            is_held.set()
+            may_go_on.wait(20)
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    is_held.wait(20)
+    timer = threading.Timer(0.7, may_go_on.set)
+    timer.start()
+    importlib.import_module(name)
+    for thread in (changing, timer):
+        thread.join()
+    assert stage.values(early) == [10]

@@ -24,7 +24,7 @@ PATIENCE_S = 0.25
 #: How long the shipper lets the program go first; nobody who waits for it waits so long (``hurry``).
 _SHIPPING_DELAY_S = 0.02
 #: Another thread that loads may need the very module that this thread is importing.
-_LOADING_TIMEOUT_S = 0.1
+_LOADING_TIMEOUT_S = 0.5
 
 #: Files that any module may be, as far as its name tells.
 _ANY = ("__init__", "__main__")

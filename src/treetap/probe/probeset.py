@@ -39,9 +39,9 @@ _UNKNOWN = -1
 _PENDING_EVERY_S = 1.0
 #: An import waits no longer for us. The collector may run a finalizer of the program while the lock is
 #: held, and what that one waits for may be this import; a probe that is passed over is found later.
-_MAX_IMPORT_WAIT_S = 0.5
+_MAX_IMPORT_WAIT_S = 5.0
 #: A fork waits no longer for a change to be finished.
-_MAX_FORK_WAIT_S = 1.0
+_MAX_FORK_WAIT_S = 5.0
 #: Rows of one probe that are taken at a time.
 _MAX_ROWS = 4096
 
