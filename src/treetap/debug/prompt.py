@@ -255,6 +255,8 @@ class Prompt(_Pdb):
     def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
         if not issubclass(arg[0], StopIteration):  # that is how an await ends well
             self._raising = frame
+        elif frame is not self.stopframe and _is_machinery(frame):
+            return self.trace_dispatch  # another task has ended
         return super().dispatch_exception(frame, arg)
 
     def dispatch_call(self, frame: FrameType, arg: Any) -> Any:
