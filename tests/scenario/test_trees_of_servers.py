@@ -56,20 +56,20 @@ class Server:
         """Have that many requests pause at once: a worker that is at the prompt takes no other."""
         for number in range(1, count + 1):
             self.requests.send(number)
-            wait_until(lambda paused=number: len(self._paused()) == paused, TIMEOUT_S)
+            wait_until(lambda paused=number: len(self.paused()) == paused, TIMEOUT_S)
 
-    def _paused(self):
+    def paused(self):
         return [one for each in trees_with_prompts(home=self._home).values() for one in each]
 
     def workers_that_answered(self):
         return {re.fullmatch(r"from (\d+)", answer)[1] for answer in self.requests.end()}
 
 
-def gunicorn(shells, *options, is_ready="Booting worker"):
+def gunicorn(shells, *options, source=WSGI, is_ready="Booting worker"):
     words = [PROGRAMS / "gunicorn", "--chdir={folder}", "--bind=127.0.0.1:{port}", "--workers=2"]
     # Its control socket is in the user's home.
     words += ["--no-control-socket", "--graceful-timeout=1", *options, "shop:application"]
-    return Server(shells, WSGI, [str(word) for word in words], is_ready=is_ready)
+    return Server(shells, source, [str(word) for word in words], is_ready=is_ready)
 
 
 def uvicorn(shells, *options):
@@ -121,6 +121,28 @@ def test_a_server_in_the_background_is_stopped_as_a_job_is(shells, start):
     assert not re.search("signal: ttin|SIGTTIN", server.shell.log)
 
 
+@pytest.mark.parametrize("kind", ["sync", "asgi"])
+def test_gunicorn_is_told_that_who_is_at_the_prompt_lives(shells, kind):
+    """So its timeout, which is for who doesn't say so, doesn't meet them."""
+    source, workers = (ASGI, ["--worker-class=asgi"]) if kind == "asgi" else (WSGI, [])
+    server = gunicorn(shells, "--timeout=60", *workers, source=source)
+    server.pause(2)
+    for _ in range(2):
+        server.shell.prompt()
+        server.shell.line("import gc, time; from gunicorn.workers.base import Worker")
+        server.shell.prompt()
+        server.shell.line("tmp = [o for o in gc.get_objects() if isinstance(o, Worker)][-1].tmp")
+        server.shell.prompt()
+        server.shell.line(
+            "exec('told = tmp.last_update()\\nwhile told == tmp.last_update(): time.sleep(0.01)')"
+        )
+        server.shell.prompt()
+        server.shell.line("c")
+    assert len(server.workers_that_answered()) == 2
+    server.shell.type("\x03")
+    server.shell.end()
+
+
 def test_what_gunicorn_does_at_its_timeout_frees_the_terminal_for_the_next(shells):
     server = gunicorn(shells, "--timeout=60")
     server.pause(2)
@@ -146,12 +168,13 @@ def test_a_daemon_is_answered_from_a_terminal(shells):
     server.shell.end()  # it is in a session of its own, without a terminal
     wait_until(lambda: log.is_file() and log.read_text().count("Booting worker") == 2, TIMEOUT_S)
     server.pause(2)
-    for _ in range(2):
+    for left in (1, 0):
         answering = shells.command("answer")
         answering.prompt()
         answering.ctrl_c()
         answering.line("c")
         answering.end()
+        wait_until(lambda left=left: len(server.paused()) == left, TIMEOUT_S)
     assert server.workers_that_answered()
     os.kill(int(record.read_text()), signal.SIGTERM)
     wait_until(lambda: not record.exists(), TIMEOUT_S)
