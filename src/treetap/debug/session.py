@@ -23,6 +23,7 @@ from treetap.config.settings import resolve
 from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
 from treetap.debug.entry import say
+from treetap.debug.heartbeat import Heartbeat
 from treetap.debug.history import History
 from treetap.debug.keyboard import Keyboard, Screen
 from treetap.debug.naming import own_name
@@ -64,6 +65,7 @@ class Session:
         #: Who reads the lines: another one while our own is shown from there.
         self.talker = self._thread
         self._was_pressed = False
+        self._heartbeat = Heartbeat()
         self._outer = BUSY
         settings = resolve()
         patience = Patience(settings.pause_timeout_s, settings.home, self.label, os.getpid(), say)
@@ -93,6 +95,7 @@ class Session:
         shield.enter(self)
         try:
             self.mode = WAITING
+            self._heartbeat.begin()
             self._claim.acquire()
             offspring.enter(self)
             self.mode = BUSY
@@ -118,12 +121,14 @@ class Session:
         finally:
             self.mode = OVER
             self._was_pressed = False
+            self._heartbeat.end()
             _sessions.discard(self)
             shield.leave(self)
 
     def drop(self) -> None:
         """In a forked child: the turn is the parent's."""
         offspring.leave()
+        self._heartbeat.drop()
         self._claim.drop()
         self.mode = OVER
 
