@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 
 import pytest
@@ -57,6 +58,15 @@ def test_who_cannot_have_the_terminal_is_given_a_console_on_it(running):
         assert channel.recv(10) == b"ask"
         channel.sendall(b"line")
         assert ours.recv(10) == b"line"
+
+
+def test_who_is_given_a_console_is_told_who_waits(running):
+    running.client("a").request().hear(message.GRANTED)
+    second, third = distant(running, "b"), running.client("c")
+    second.hear(message.PLACED)
+    third.request().hear(message.PLACED)
+    running.broker._lock.holder.connection.shutdown(socket.SHUT_RDWR)
+    assert second.hear(message.ANSWERED)["waiting"] == ["c"]
 
 
 def test_the_terminal_is_given_back_when_the_console_has_left_it(running):

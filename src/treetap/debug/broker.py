@@ -324,7 +324,7 @@ class Broker:
         elif former is None:
             party.send(message.BACKGROUND)
         elif party.is_distant:
-            if not self._consoles.open(party):
+            if not self._consoles.open(party, self._waiting()):
                 party.send(message.STRANDED)
                 self._tell(party, self._lock.die(party))
         else:

@@ -94,6 +94,7 @@ class Claim:
             PauseError: It can't be had.
         """
         fd = terminal.open_terminal()
+        has_terminal = fd is not None
         # The leader of a session can't leave its group, and so not enter the broker's; who was
         # evicted is of no job any more.
         if fd is not None and (os.getsid(0) == os.getpid() or self._is_evicted):
@@ -101,6 +102,8 @@ class Claim:
             fd = None
         self.fd = -1 if fd is None else fd
         self._patience.begin()
+        if not has_terminal and not kinship.has_terminal(self._place.root):
+            self._patience.check_sense()  # no broker is started for nobody
         try:
             self._ask()
         except BaseException:
@@ -268,7 +271,7 @@ class Claim:
             self._send(message.RESUME)
             answer = self._wait_for(*_TURNS)
         if answer["is"] == message.ANSWERED:
-            self._meet()
+            self._meet(answer["waiting"])
             return
         self._group, self._former_group = answer["group"], answer["former"]
         self.waiting = list(answer["waiting"])
@@ -288,12 +291,12 @@ class Claim:
         modes = former.modes if former is not None else terminal.modes(self.fd)
         self.modes = terminal.held(modes) if modes else []
 
-    def _meet(self) -> None:
+    def _meet(self, waiting: list[str]) -> None:
         """Somebody answers, at the other end of what came with the message."""
         if not self._fds:
             raise ConnectionError("the channel is lost")
         self.is_apart = False
-        self.waiting = []
+        self.waiting = list(waiting)
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

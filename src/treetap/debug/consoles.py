@@ -61,7 +61,7 @@ class Consoles:
         """Whether one of ours runs."""
         return bool(self._own)
 
-    def open(self, party: Party) -> bool:
+    def open(self, party: Party, waiting: list[str]) -> bool:
         """Read the prompt of ``party`` on the terminal, or go on with it; whether that can be."""
         if isinstance(party.console, OwnConsole):
             party.console.suspended_s = 0.0
@@ -76,7 +76,7 @@ class Consoles:
             control.close()
             return False
         else:
-            party.send(message.ANSWERED, fds=[mine.fileno()])
+            party.send(message.ANSWERED, fds=[mine.fileno()], waiting=waiting)
         finally:
             for end in (theirs, mine, far):
                 end.close()
@@ -91,7 +91,7 @@ class Consoles:
     def connect(self, party: Party, answerer: Party) -> None:
         """Let ``answerer`` read the prompt of ``party``."""
         mine, far = socket.socketpair()
-        party.send(message.ANSWERED, fds=[mine.fileno()])
+        party.send(message.ANSWERED, fds=[mine.fileno()], waiting=[])
         answerer.send(message.ANSWERING, fds=[far.fileno()], label=party.label)
         mine.close()
         far.close()

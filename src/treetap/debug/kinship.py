@@ -49,6 +49,12 @@ def read_process(pid: int) -> Process | None:
     return Process(pid, state, parent, group, session, start_ticks, tty, foreground)
 
 
+def has_terminal(pid: int) -> bool:
+    """Whether it has a controlling terminal, as far as this system tells."""
+    process = read_process(pid)
+    return process is not None and process.terminal != 0
+
+
 def ancestors(pid: int, root: int) -> list[Process]:
     """The process and its ancestors, up to ``root``, or to the one below init."""
     found: list[Process] = []
