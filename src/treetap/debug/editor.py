@@ -19,7 +19,7 @@ from treetap.debug.terminal import HungUp
 from treetap.debug.typed import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from treetap.debug.history import History
     from treetap.debug.terminal import Modes
@@ -35,9 +35,13 @@ _DELIMITERS = " \t\n`@#%^&*()=+[{]}\\|;:'\",<>?!"
 _TAB = "    "
 
 
-def can_edit(environment: dict[str, str] | None = None) -> bool:
+def can_edit(environment: Mapping[str, str] | None = None) -> bool:
     """Whether the terminal can move its cursor."""
-    return (environment or os.environ).get("TERM", "") not in ("", "dumb", "unknown")
+    return (os.environ if environment is None else environment).get("TERM", "") not in (
+        "",
+        "dumb",
+        "unknown",
+    )
 
 
 class Editor:

@@ -27,8 +27,13 @@ class _Said(set[str]):
     """What this process has said on stderr: each thing once."""
 
 
+class _Detached(set[int]):
+    """This process, if it has been told to pause no more; by its pid, for a forked child hasn't."""
+
+
 _slot = _Slot()
 _said = _Said()
+_detached = _Detached()
 
 
 def pause(*, header: str | None = None) -> None:
@@ -44,6 +49,8 @@ def pause(*, header: str | None = None) -> None:
         bdb.BdbQuit: The user quits.
     """
     frame = sys._getframe(1)
+    if os.getpid() in _detached:
+        return
     try:
         prompt = _own_prompt()
     except TreetapError as exc:
@@ -60,6 +67,11 @@ def post_mortem(exc: BaseException) -> None:
         say(failure)
         return
     prompt.begin_dead(exc)
+
+
+def detach() -> None:
+    """Let this process pass every ``pause`` from now on."""
+    _detached.add(os.getpid())
 
 
 def say(failure: TreetapError) -> None:

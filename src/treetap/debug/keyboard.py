@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
+from treetap.debug.colour import can_colour
 from treetap.debug.editor import Editor, can_edit
 from treetap.debug.limits import is_from_handler
 from treetap.debug.terminal import Evicted, HungUp
@@ -69,6 +70,11 @@ class Screen:
                 left = left[os.write(self._claim.fd, left) :]
         except OSError:
             pass  # gone; the next read says so
+
+    @property
+    def is_coloured(self) -> bool:
+        """What another console can isn't known here."""
+        return self._claim.remote is None and can_colour()
 
     def writelines(self, lines: Iterable[str]) -> None:
         self.write("".join(lines))

@@ -18,8 +18,9 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import task
+from treetap.debug.colour import CURRENT, painted, painted_entry
 from treetap.debug.completion import candidates
-from treetap.debug.entry import lend
+from treetap.debug.entry import detach, lend
 from treetap.debug.limits import is_from_handler, suspend_tests_limits
 from treetap.debug.private import load_pdb
 from treetap.debug.session import BUSY, COMMAND, STEPPING, Session
@@ -86,6 +87,7 @@ class Prompt(_Pdb):
         self._visited: list[FrameType] = []
         self._steps: list[Step] = []
         self._is_python = False
+        self._is_listing = False
         # One thread talks at a time: a visit of the main thread to a step is counted.
         self._turn = threading.RLock()
         self._has_come = threading.Event()
@@ -224,6 +226,41 @@ class Prompt(_Pdb):
             sys.stdin, sys.stdout, sys.stderr = files
             if not had_ps1 and hasattr(sys, "ps1"):
                 del sys.ps1  # by which programs know that they are interactive
+
+    def do_detach(self, arg: str) -> bool:
+        """Go on, and end the pause for good: without breakpoints, and past every breakpoint().
+
+        It is this process's; its children, and the other processes, pause as before.
+        """
+        if arg:
+            self.error("detach takes no argument.")
+            return False
+        self.clear_all_breaks()
+        self._steps.clear()
+        detach()
+        self.set_continue()
+        return True
+
+    def print_stack_entry(
+        self, frame_lineno: tuple[FrameType, int], prompt_prefix: str = "\n-> "
+    ) -> None:
+        if not self.session.screen.is_coloured:
+            super().print_stack_entry(frame_lineno, prompt_prefix)
+            return
+        is_current = frame_lineno[0] is self.curframe
+        entry = self.format_stack_entry(frame_lineno, prompt_prefix)
+        self.message(("> " if is_current else "  ") + painted_entry(entry, is_current=is_current))
+
+    def _print_lines(self, lines: Any, *arguments: Any, **options: Any) -> None:
+        self._is_listing = self.session.screen.is_coloured
+        try:
+            super()._print_lines(lines, *arguments, **options)
+        finally:
+            self._is_listing = False
+
+    def message(self, msg: str, *arguments: Any, **options: Any) -> None:
+        is_current = self._is_listing and "->" in msg.partition("\t")[0]
+        super().message(painted(msg, CURRENT) if is_current else msg, *arguments, **options)
 
     def do_run(self, arg: str) -> None:
         self.error("The program can't be started anew from within.")

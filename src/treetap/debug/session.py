@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from treetap.config.settings import resolve
 from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
+from treetap.debug.colour import HEADER, painted
 from treetap.debug.entry import say
 from treetap.debug.heartbeat import Heartbeat
 from treetap.debug.history import History
@@ -107,7 +108,9 @@ class Session:
 
     def announce(self, title: str = "") -> None:
         """Say who is at the prompt."""
-        self.screen.write(f"\n{self._header(title)}\n")
+        header = self._header(title)
+        shown = painted(header, HEADER) if self.screen.is_coloured else header
+        self.screen.write(f"\n{shown}\n")
 
     def close(self) -> None:
         """Give the terminal back. Idempotent."""
