@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
-    """Wait for ``condition`` to give something true, and return that; fail after ``timeout_s``."""
+def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    """Wait for ``condition`` to give something true, and return that; fail after ``timeout_s``.
+
+    The limit is for a machine that is busy with other things: who wants to know how long something
+    takes, measures it.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         outcome = condition()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,11 +15,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_until
+from tests.ports import free_port
 from treetap.cli import live
 from treetap.client import DaemonClient, find_daemon
 from treetap.config.settings import resolve
 
-TIMEOUT_S = 40
+TIMEOUT_S = 100
 
 
 class Machine:
@@ -110,12 +110,6 @@ class Machine:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 @pytest.fixture

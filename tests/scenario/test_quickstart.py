@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenario.conftest import Machine, free_port
+from tests.ports import free_port
+from tests.scenario.conftest import Machine
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
 

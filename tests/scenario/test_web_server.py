@@ -9,7 +9,8 @@ import signal
 import sys
 
 from tests.conftest import wait_until
-from tests.scenario.conftest import Machine, free_port
+from tests.ports import free_port
+from tests.scenario.conftest import Machine
 
 DO_GET = "http.server:SimpleHTTPRequestHandler.do_GET"
 

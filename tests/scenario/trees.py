@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import sys
 import threading
 import urllib.error
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import wait_until
+from tests.ports import free_port as free_port
 from tests.scenario.pty_shell import PROMPT, TIMEOUT_S, Shells
 
 if TYPE_CHECKING:
@@ -122,9 +122,3 @@ class Requests:
                 self.answers.append(answer.read().decode())
         except (OSError, urllib.error.URLError, ValueError) as exc:
             self.answers.append(type(exc).__name__)
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
