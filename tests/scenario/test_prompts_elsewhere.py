@@ -18,7 +18,7 @@ OUTSIDE = """
     import subprocess, sys, time
 
     def slow():
-        time.sleep(1000)
+        open(f"{__file__}.slow", "w").close(); time.sleep(1000)
 
     is_slow = []
 
@@ -96,7 +96,7 @@ def test_ctrl_c_in_its_step_brings_the_prompt_back_and_hits_nobody_else(shells, 
     program.expect(r"-> slow\(\)")
     program.prompt()
     program.line("n")
-    wait_until(lambda: sleeps(shells), 20)
+    wait_until((shells.folder / "program.py.slow").exists, 20)
     program.type("\x03")
     program.expect(r"program.py\(4\)slow\(\)")
     program.prompt()
@@ -104,20 +104,6 @@ def test_ctrl_c_in_its_step_brings_the_prompt_back_and_hits_nobody_else(shells, 
     program.expect("BdbQuit")
     program.expect("root saw 1")
     program.end()
-
-
-def sleeps(shells):
-    """Whether the child is in its sleep."""
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
-            if words[-2:] == [b"child", b""] and str(shells.folder).encode() in words[-3]:
-                with open(f"/proc/{name}/wchan") as file:
-                    return "sleep" in file.read()
-        except (OSError, IndexError):
-            continue
-    return False
 
 
 @BROKERS
@@ -254,10 +240,13 @@ def test_the_leader_of_a_session_is_interrupted_in_a_step(shells):
     program = shells.run(
         """
         import os, pty, time
+        mark = f"{__file__}.slow"
+        def slow():
+            open(mark, "w").close(); time.sleep(1000)
         pid, master = pty.fork()
         if not pid:
             breakpoint()
-            time.sleep(1000)
+            slow()
             os._exit(0)
         seen = b""
         def until(text):
@@ -267,12 +256,13 @@ def test_the_leader_of_a_session_is_interrupted_in_a_step(shells):
             seen = seen.partition(text)[2]
         until(b"(Pdb) ")
         os.write(master, b"n\\n")
-        until(b"-> time.sleep(1000)")
+        until(b"-> slow()")
         until(b"(Pdb) ")
         os.write(master, b"n\\n")
-        while "sleep" not in open(f"/proc/{pid}/wchan").read():
+        while not os.path.exists(mark):
             time.sleep(0.01)
         os.write(master, b"\\3")
+        until(b"slow()")
         until(b"time.sleep(1000)")
         until(b"(Pdb) ")
         os.write(master, b"q\\n")
