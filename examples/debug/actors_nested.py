@@ -1,0 +1,64 @@
+"""A leaf at its prompt, below a chain of actors, and what may happen above it meanwhile.
+
+``python examples/debug/actors_nested.py DEPTH WHAT``, from depth 2. WHAT is: ``nothing``; ``root-raises``, ``middle-raises``,
+``root-cancels``, ``sibling-crashes`` (a second after the prompt is there); ``crash`` (the leaf's own: each on its way
+up has a prompt too). The leaf stays at its prompt until you continue it, whatever happens.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import trio
+
+from treetap import actor
+
+
+async def leaf(what: str) -> None:
+    sap = "sweet"
+    if what == "crash":
+        raise ValueError(f"the leaf broke, its sap {sap}")
+    breakpoint()
+    print("the leaf goes on", flush=True)
+
+
+async def twig() -> None:
+    raise KeyError("twig")
+
+
+async def branch(levels: int, what: str, is_root: bool = False) -> None:
+    """Start what is below, and wait for it."""
+    async with actor.open_nursery() as nursery:
+        portal = await nursery.start_actor(f"level-{levels - 1}" if levels > 1 else "leaf")
+        async with trio.open_nursery() as tasks:
+            who = "root" if is_root else "middle" if levels == 1 else ""
+            tasks.start_soon(happen, who, what, nursery, portal)
+            if levels > 1:
+                await portal.run(branch, levels - 1, what)
+            else:
+                await portal.run(leaf, what)
+            tasks.cancel_scope.cancel()
+
+
+async def happen(who: str, what: str, nursery: actor.ActorNursery, portal: actor.Portal) -> None:
+    await trio.sleep(1)
+    if what == f"{who}-raises":
+        raise LookupError(f"the {who} broke")
+    if what == f"{who}-cancels":
+        await portal.cancel()
+        print("cancelled", flush=True)
+    if who == "middle" and what == "sibling-crashes":
+        sibling = await nursery.start_actor("sibling")
+        await sibling.run(twig)
+
+
+async def main() -> None:
+    levels, what = int(sys.argv[1]), sys.argv[2]
+    # A tree that is to be debugged; "each": whom the leaf's crash passes is asked as well.
+    async with actor.open_nursery(debug="each" if what == "crash" else True):
+        await branch(levels, what, is_root=True)
+    print("all are gone", flush=True)
+
+
+if __name__ == "__main__":
+    trio.run(main)
