@@ -10,10 +10,13 @@ async def crash(name: str) -> None:
 
 
 async def main() -> None:
-    async with actor.open_nursery() as nursery, trio.open_nursery() as tasks:
+    async with actor.open_nursery() as nursery:
         for name, is_debugged in (("quiet", False), ("debugged", True)):
             portal = await nursery.start_actor(name, debug=is_debugged)
-            tasks.start_soon(portal.run, crash, name)
+            try:
+                await portal.run(crash, name)
+            except ValueError as error:
+                print("got:", error, flush=True)
 
 
 if __name__ == "__main__":

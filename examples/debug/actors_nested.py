@@ -8,6 +8,7 @@ up has a prompt too). The leaf stays at its prompt until you continue it, whatev
 from __future__ import annotations
 
 import sys
+from typing import Literal
 
 import trio
 
@@ -28,7 +29,11 @@ async def twig() -> None:
 
 async def branch(levels: int, what: str, is_root: bool = False) -> None:
     """Start what is below, and wait for it."""
-    async with actor.open_nursery() as nursery:
+    # Who is below has it from the root. With "each", whom the leaf's crash passes is asked as well.
+    debug: Literal[True, "each"] | None = None
+    if is_root:
+        debug = "each" if what == "crash" else True
+    async with actor.open_nursery(debug=debug) as nursery:
         portal = await nursery.start_actor(f"level-{levels - 1}" if levels > 1 else "leaf")
         async with trio.open_nursery() as tasks:
             who = "root" if is_root else "middle" if levels == 1 else ""
@@ -54,9 +59,7 @@ async def happen(who: str, what: str, nursery: actor.ActorNursery, portal: actor
 
 async def main() -> None:
     levels, what = int(sys.argv[1]), sys.argv[2]
-    # A tree that is to be debugged; "each": whom the leaf's crash passes is asked as well.
-    async with actor.open_nursery(debug="each" if what == "crash" else True):
-        await branch(levels, what, is_root=True)
+    await branch(levels, what, is_root=True)
     print("all are gone", flush=True)
 
 

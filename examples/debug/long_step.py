@@ -6,16 +6,16 @@ from levels import depth, run_below
 
 
 async def wait(woken: asyncio.Event) -> str:
-    who = "the one that waits"
-    await asyncio.wait_for(woken.wait(), 60)  # there: try !woken.set(), and c
-    return who
+    loop = asyncio.get_running_loop()
+    await asyncio.wait_for(woken.wait(), 60)  # !loop.call_soon_threadsafe(woken.set), and c
+    return "it was woken"
 
 
 async def main() -> None:
     woken = asyncio.Event()
     breakpoint()
-    who = await asyncio.create_task(wait(woken)) if woken.is_set() else await wait(woken)
-    print(who, "goes on", flush=True)
+    outcome = await wait(woken)
+    print(outcome, flush=True)
 
 
 def work() -> None:
