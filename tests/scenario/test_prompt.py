@@ -375,6 +375,7 @@ def test_a_program_in_the_background_stops_until_it_is_in_the_foreground(shells)
     program.resume_in_background()
     program.wait_for_stop()
     assert program.foreground() == program.leader.pid
+    program.expect(r"treetap: program \(\d+\) has a prompt, and is stopped: .* \[pause-stopped\]")
     program.resume()
     program.prompt()
     program.line("c")

@@ -259,6 +259,7 @@ class Claim:
         while answer["is"] == message.BACKGROUND:
             # As any job is stopped that reads from the terminal in the background; but not by
             # SIGTTIN, which is a word for "one worker more" to the masters of web servers.
+            self._patience.say_that_it_stops()
             before_s = time.monotonic()
             self._stop(is_sure=False)
             ignored = ignored + 1 if time.monotonic() - before_s < 2 * _STOP_S else 0

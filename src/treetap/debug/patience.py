@@ -40,6 +40,16 @@ class Patience:
         if self._limit_s:
             self._until_s = time.monotonic() + self._limit_s
 
+    def say_that_it_stops(self) -> None:
+        """A shell says so of a job of its own; nobody does where a script has put us there."""
+        self._say(
+            PauseError(
+                f"{self._label} has a prompt, and is stopped: its job is in the background.",
+                f"Bring it back with fg, or, from any terminal: treetap answer --node {self._pid}",
+                slug="pause-stopped",
+            )
+        )
+
     def check_time(self) -> None:
         """Raises:
         PauseError: Its time is over.
