@@ -161,7 +161,9 @@ ACTORS = """
 
 def test_an_actor_stands_below_the_actor_that_started_it_whoever_forked_it(machine):
     script = machine.program("actors.py", ACTORS)
-    root = machine.start("run", "--", sys.executable, str(script))
+    errors = machine.folder / "stderr"
+    with errors.open("w") as file:
+        root = machine.start("run", "--", sys.executable, str(script), stderr=file)
     assert root.stdout.readline() == "up\n"
     wait_until(lambda: len(machine.nodes()) == 3, 20)
     found = machine.objects("dump", "--json")
@@ -176,5 +178,6 @@ def test_an_actor_stands_below_the_actor_that_started_it_whoever_forked_it(machi
     # A signal to the spawner, which nobody looks at, ends nobody.
     os.kill(spawner["pid"], signal.SIGUSR1)
     os.kill(root.pid, signal.SIGUSR1)
-    wait_until(lambda: re.match(r"== actors.py", root.stderr.readline()), 20)
+    dumped = [(each["depth"], each["pid"]) for each in found]
+    wait_until(lambda: titles(errors.read_text()) == dumped, 20)
     assert machine.objects("dump", "--json")[-1]["pid"] == found[-1]["pid"]
