@@ -26,7 +26,7 @@ from treetap.debug.kinship import read_process
 
 LEADER = Path(__file__).with_name("leader.py")
 PROMPT = r"\(Pdb\+*\) "
-TIMEOUT_S = 20.0
+TIMEOUT_S = 40.0  # for a machine that is busy with other things
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
