@@ -6,15 +6,21 @@ from levels import depth, run_below
 
 
 async def wait(woken: asyncio.Event) -> str:
-    loop = asyncio.get_running_loop()
-    await asyncio.wait_for(woken.wait(), 60)  # !loop.call_soon_threadsafe(woken.set), and c
+    await asyncio.wait_for(woken.wait(), 60)
     return "it was woken"
 
 
+async def tell() -> None:
+    await asyncio.sleep(0.05)
+    print("other tasks run meanwhile", flush=True)
+
+
 async def main() -> None:
-    woken = asyncio.Event()
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    telling = loop.create_task(tell())
     breakpoint()
-    outcome = await wait(woken)
+    outcome = await wait(woken)  # in the middle of it: !loop.call_soon_threadsafe(woken.set)
+    await telling
     print(outcome, flush=True)
 
 
