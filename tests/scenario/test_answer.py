@@ -84,7 +84,7 @@ def holders(shells):
     """In this process: a command takes a third of a second."""
     from treetap.debug.standing import trees_with_prompts
 
-    found = trees_with_prompts(home=str(shells.home)).values()
+    found = trees_with_prompts(home=str(shells.home), timeout_s=20).values()
     return {one.pid: one for standings in found for one in standings}
 
 

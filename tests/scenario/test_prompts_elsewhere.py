@@ -362,6 +362,6 @@ def test_a_terminal_that_is_closed_holds_up_nobody_who_survives_it(shells, term)
     shells.environment["TERM"] = term
     program = shells.run(CLOSED)
     program.prompt()
-    wait_until(lambda: len(holders(home=str(shells.home), tree=program.pid)) == 2, 20)
+    wait_until(lambda: len(holders(program.pid, home=str(shells.home), timeout_s=20)) == 2, 20)
     program.hang_up()
     wait_until(lambda: len(list(shells.folder.glob("program.py.*"))) == 2, 20)

@@ -102,9 +102,9 @@ class Claim:
             fd = None
         self.fd = -1 if fd is None else fd
         self._patience.begin()
-        if not has_terminal and not kinship.has_terminal(self._place.root):
-            self._patience.check_sense()  # no broker is started for nobody
         try:
+            if not has_terminal and not kinship.has_terminal(self._place.root):
+                self._patience.check_sense()  # no broker is started for nobody
             self._ask()
         except BaseException:
             self._close()
@@ -122,12 +122,14 @@ class Claim:
     def acquire_again(self) -> None:
         """The console is gone, or the terminal: wait anew, as one who comes.
 
+        The connection stays, so that we are never missed among those who wait.
+
         Raises:
             PauseError: There is nothing, and nobody, to wait for.
         """
         if self.fd >= 0:
             self._step_back()
-        self._close()
+        self._let_go()
         self.acquire()
 
     def is_behind(self) -> bool:
@@ -182,6 +184,7 @@ class Claim:
             self._send(message.RESUME)
             self._enter(self._wait_for(*_TURNS))
         except OSError:
+            self._disconnect()
             self._ask()
 
     def look(self) -> None:
@@ -210,11 +213,11 @@ class Claim:
     def _ask(self) -> None:
         silent = 0
         while True:
-            self._disconnect()
             if self.fd >= 0 and terminal.modes(self.fd) is None:
                 os.close(self.fd)  # closed while we waited for it
                 self.fd = -1
-            self._connection = self._place.connect()
+            if self._connection is None:
+                self._connection = self._place.connect()
             try:
                 self._send(
                     message.REQUEST,
@@ -228,6 +231,7 @@ class Claim:
             except OSError as exc:
                 if is_from_handler(exc):
                     raise
+                self._disconnect()
                 silent += 1
                 if silent > _MAX_SILENT_BROKERS:
                     raise PauseError(
@@ -392,10 +396,13 @@ class Claim:
             connection.close()
 
     def _close(self) -> None:
+        self._let_go()
+        self._disconnect()
+
+    def _let_go(self) -> None:
         remote, self.remote = self.remote, None
         if remote is not None:
             remote.close()
-        self._disconnect()
         self._record.let_go()
         self._turn.give()
         fd, self.fd = self.fd, -1

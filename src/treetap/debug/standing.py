@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 HOLDING = "holding"
 WAITING = "waiting"
 
-#: A broker does nothing but answer; one that is silent for so long is stopped, or dying.
-_TIMEOUT_S = 1.0
+#: A broker does nothing but answer; one that is silent for so long is stopped, or dying. Less, and on
+#: a busy machine somebody is ended at a prompt that nobody knew of.
+_TIMEOUT_S = 5.0
 
 
 class Standing(NamedTuple):
