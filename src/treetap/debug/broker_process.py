@@ -25,7 +25,8 @@ from treetap.debug.visit import Nowhere, Visit, open_terminal_of
 if TYPE_CHECKING:
     import socket
 
-#: What the keyboard, or the terminal, sends to the foreground group, or to one in the background.
+#: What the keyboard, or the terminal, sends to the foreground group, or to one in the background; and what
+#: asks a tree for a dump, when it is sent to everybody.
 _IGNORED = (
     signal.SIGINT,
     signal.SIGQUIT,
@@ -33,6 +34,7 @@ _IGNORED = (
     signal.SIGTTIN,
     signal.SIGTTOU,
     signal.SIGPIPE,
+    signal.SIGUSR1,
 )
 #: A broker has a descriptor or two for each who waits.
 _MAX_FD = 65536
