@@ -136,6 +136,8 @@ def test_a_dumb_terminal_has_lines_without_an_editor(shells):
 def test_colours_where_nobody_has_said_no(shells):
     del shells.environment["PYTHON_COLORS"]
     shells.environment.pop("NO_COLOR", None)
+    shells.environment["PYTHONPATH"] = str(shells.folder)
+    shells.program("another_one = True\n", "pdbp.py")  # isn't as we know it
     source = "breakpoint()\nprint('went on')\n"
     program = shells.run(source)
     program.expect(r"\x1b\[1;36mtreetap: program \(\d+\)\x1b\[0m\n")
@@ -154,6 +156,86 @@ def test_colours_where_nobody_has_said_no(shells):
     program.line("c")
     program.end()
     assert "\x1b" not in program.log
+
+
+def test_pdbp_is_the_prompt_where_it_is_installed_and_changes_nothing_in_the_program(shells):
+    del shells.environment["PYTHON_COLORS"]
+    shells.environment.pop("NO_COLOR", None)
+    shells.environment["HOME"] = str(shells.folder)
+    program = shells.run(
+        """
+        import signal, sys
+        def price(n, c=7):
+            breakpoint()
+            total = n * 6
+            return total
+        def state():
+            names = ("pdb", "pdbp", "readline", "rlcompleter", "tabcompleter")
+            return [name in sys.modules for name in names], signal.getsignal(signal.SIGINT)
+        before = state()
+        print(price(7), state() == before)
+        1 / 0
+        """,
+        "--on-crash",
+    )
+    program.expect(r"\(Pdb\+\) ")
+    program.ctrl_c(2)
+    program.line("n")
+    program.expect("total")
+    program.prompt()
+    program.line("ll")
+    program.expect(r"\x1b\[.*def")
+    program.prompt()
+    program.line("price??")
+    program.expect("Source")
+    program.prompt()
+    program.type("p tot\x7f\x7f\x7fpri\t\n")
+    program.expect("<function price")
+    program.prompt()
+    program.line("debug price(5)")
+    program.expect(r"\(\(Pdb\+\)\) ")
+    program.line("n")
+    program.prompt()
+    program.line("p n + 100")
+    program.expect("105")
+    program.prompt()
+    program.line("c")
+    program.expect("LEAVING")
+    program.prompt()
+    program.line("c")  # not the local of that name
+    program.expect("42 True\n")
+    program.expect("post-mortem of ZeroDivisionError")
+    program.prompt()
+    program.line("c")
+    program.end(1)
+
+
+def test_debug_steps_through_a_statement_within_the_prompt(shells):
+    program = shells.run(
+        """
+        import time
+        def wait():
+            print("waits", flush=True)
+            time.sleep(60)
+        breakpoint()
+        print("went on")
+        """
+    )
+    program.prompt()
+    program.line("debug wait()")
+    program.expect(r"\(\(Pdb\)\) ")
+    program.line("n")
+    program.expect("waits\n")
+    program.type("\x03")
+    program.expect(r"wait\(\)\n-> time.sleep")
+    program.expect(r"\(\(Pdb\)\) ")
+    program.line("q")
+    program.expect("LEAVING")
+    program.prompt()
+    program.ctrl_c()
+    program.line("c")
+    program.expect("went on")
+    program.end()
 
 
 def test_detach_goes_on_past_every_breakpoint_of_the_process(shells):

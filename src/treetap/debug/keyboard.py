@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Longer is no prompt.
 _MAX_PROMPT_CHARS = 200
+#: Down and up again: pdbp writes it, and what stands on the last line wouldn't be known.
+_NOTHING = "\n\x1b[F"
 #: See ``editor``.
 _SIGNALS_S = 0.1
 
@@ -41,6 +43,7 @@ class Screen:
         self._prompt = ""
 
     def write(self, text: str) -> int:
+        text = text.replace(_NOTHING, "")
         self.line = (self.line + text).rpartition("\n")[2][-_MAX_PROMPT_CHARS:]
         self.show_prompt()
         if _is_prompt(text):

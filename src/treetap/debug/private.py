@@ -46,8 +46,3 @@ class Private:
         if name in self._names:
             return self.load(name)
         return builtins.__import__(name, *arguments)
-
-
-def load_pdb() -> ModuleType:
-    """The standard library's."""
-    return Private(frozenset({"rlcompleter"})).load("pdb")

@@ -8,8 +8,6 @@ Its own handling of SIGINT is off (``nosigint``): the session has one.
 from __future__ import annotations
 
 import bdb
-import code
-import dis
 import inspect
 import signal
 import sys
@@ -17,12 +15,10 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from treetap.debug import task
-from treetap.debug.colour import CURRENT, painted, painted_entry
-from treetap.debug.completion import candidates
-from treetap.debug.entry import detach, lend
+from treetap.debug import frames, task
+from treetap.debug.commands import TAKES_EXCEPTIONS, Commands
+from treetap.debug.entry import lend
 from treetap.debug.limits import is_from_handler, suspend_tests_limits
-from treetap.debug.private import load_pdb
 from treetap.debug.session import BUSY, COMMAND, STEPPING, Session
 from treetap.debug.shield import shield
 from treetap.debug.step import Step
@@ -37,27 +33,12 @@ if TYPE_CHECKING:
 
     Say = Callable[[TreetapError], None]
 
-#: Who is at the bottom of a program: stepping off the end of what they have called ends the step.
-_MACHINERY = frozenset(
-    {
-        *("asyncio", "concurrent", "multiprocessing", "runpy", "threading", "trio", "anyio"),
-        *("treetap", "pdb", "bdb", "cmd", "code"),
-    }
-)
 _OURS = ("treetap.debug.*",)
 #: How long ctrl-c waits for a thread to come to a line of Python.
 _OWN_THREAD_S = 0.1
 
 
-if TYPE_CHECKING:
-    import pdb
-
-    _Pdb = pdb.Pdb
-else:
-    _Pdb = load_pdb().Pdb
-
-
-class Prompt(_Pdb):
+class Prompt(Commands):
     """A thread's prompt.
 
     Args:
@@ -86,8 +67,7 @@ class Prompt(_Pdb):
         self._suspended: list[FrameType] = []
         self._visited: list[FrameType] = []
         self._steps: list[Step] = []
-        self._is_python = False
-        self._is_listing = False
+        self._outer: Any = None
         # One thread talks at a time: a visit of the main thread to a step is counted.
         self._turn = threading.RLock()
         self._has_come = threading.Event()
@@ -121,17 +101,19 @@ class Prompt(_Pdb):
         sys.settrace(None)
         is_between = self._set_step_aside()
         self.reset()
-        self._title = f"post-mortem of {_told(exc)}"
+        self._title = f"post-mortem of {frames.told(exc)}"
         if is_between:
             self.session.announce(self._title)
-        # pdb can show what an exception came from since 3.13.
-        dead = exc if sys.version_info >= (3, 13) else exc.__traceback__
+        dead = exc if TAKES_EXCEPTIONS else exc.__traceback__
         try:
             self.interaction(None, dead)
         finally:
-            self._end()
+            self.end()
             self.quitting = False
             sys.settrace(trace)
+
+    def inner(self) -> Prompt:
+        return Prompt(self.session, self._say, is_nested=True)
 
     # What pdb calls.
 
@@ -143,16 +125,15 @@ class Prompt(_Pdb):
             if was_told and (self._is_over or frame is None or not self.stop_here(frame)):
                 return
             self._has_come.set()
-            session = self.session
-            former = session.on_interrupt, session.complete, session.talker
-            session.on_interrupt, session.complete = self._interrupt, self._complete
+            session, talker = self.session, self.session.talker
+            if self._is_nested and self._outer is None:
+                self._outer = session.on_interrupt, session.complete
+            session.on_interrupt, session.complete = self._interrupt, self.candidates
             session.talker = threading.current_thread()
             try:
                 self._talk(frame, traceback_or_exc)
             finally:
-                session.talker = former[2]
-                if self._is_nested:
-                    session.on_interrupt, session.complete = former[:2]
+                session.talker = talker
 
     def _talk(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
         self._is_over = False
@@ -162,7 +143,7 @@ class Prompt(_Pdb):
                 self.session.open(self._title)
             if not self._suspended and self.session.is_own_thread:
                 self._task = task.current_task()
-            self._bottom = self._suspended[0] if self._suspended else _bottom(frame)
+            self._bottom = self._suspended[0] if self._suspended else frames.bottom(frame)
             self.is_talking = True
             super().interaction(frame, traceback_or_exc)
         except PauseError as exc:
@@ -183,9 +164,7 @@ class Prompt(_Pdb):
         finally:
             self.is_talking = False
             if self._is_over:
-                self._end()
-                if self._is_nested:
-                    self.session.mode = COMMAND  # the outer one's, which goes on
+                self.end()
             elif self.session.is_open:
                 self.session.mode = STEPPING
                 if self.session.take_press() and shield.is_on:
@@ -208,64 +187,11 @@ class Prompt(_Pdb):
         finally:
             self.session.mode = BUSY
 
-    def do_interact(self, arg: str) -> None:
-        """Start an interpreter on the names of the current frame; ctrl-d ends it."""
-        assert self.curframe is not None
-        names = {**self.curframe.f_globals, **self.curframe.f_locals}
-        files, had_ps1 = (sys.stdin, sys.stdout, sys.stderr), hasattr(sys, "ps1")
-        sys.stdin, sys.stdout, sys.stderr = self.stdin, self.stdout, self.stdout
-        self._is_python = True
-        try:
-            code.InteractiveConsole(names).interact(
-                "*pdb interact start*", "*exit from pdb interact command*"
-            )
-        except SystemExit:
-            self.message("*exit from pdb interact command*")
-        finally:
-            self._is_python = False
-            sys.stdin, sys.stdout, sys.stderr = files
-            if not had_ps1 and hasattr(sys, "ps1"):
-                del sys.ps1  # by which programs know that they are interactive
-
     def do_detach(self, arg: str) -> bool:
-        """Go on, and end the pause for good: without breakpoints, and past every breakpoint().
-
-        It is this process's; its children, and the other processes, pause as before.
-        """
-        if arg:
-            self.error("detach takes no argument.")
-            return False
-        self.clear_all_breaks()
         self._steps.clear()
-        detach()
-        self.set_continue()
-        return True
+        return super().do_detach(arg)
 
-    def print_stack_entry(
-        self, frame_lineno: tuple[FrameType, int], prompt_prefix: str = "\n-> "
-    ) -> None:
-        if not self.session.screen.is_coloured:
-            super().print_stack_entry(frame_lineno, prompt_prefix)
-            return
-        is_current = frame_lineno[0] is self.curframe
-        entry = self.format_stack_entry(frame_lineno, prompt_prefix)
-        self.message(("> " if is_current else "  ") + painted_entry(entry, is_current=is_current))
-
-    def _print_lines(self, lines: Any, *arguments: Any, **options: Any) -> None:
-        self._is_listing = self.session.screen.is_coloured
-        try:
-            super()._print_lines(lines, *arguments, **options)
-        finally:
-            self._is_listing = False
-
-    def message(self, msg: str, *arguments: Any, **options: Any) -> None:
-        is_current = self._is_listing and "->" in msg.partition("\t")[0]
-        super().message(painted(msg, CURRENT) if is_current else msg, *arguments, **options)
-
-    def do_run(self, arg: str) -> None:
-        self.error("The program can't be started anew from within.")
-
-    do_restart = do_run
+    do_detach.__doc__ = Commands.do_detach.__doc__
 
     def set_continue(self) -> None:
         self._is_over = True
@@ -284,7 +210,7 @@ class Prompt(_Pdb):
     # While the program runs to the next stop.
 
     def user_return(self, frame: FrameType, return_value: Any) -> None:
-        if _is_suspending(frame) and inspect.CO_COROUTINE & frame.f_code.co_flags:
+        if frames.is_suspending(frame) and inspect.CO_COROUTINE & frame.f_code.co_flags:
             self.set_next(frame)  # nobody wants to step through the event loop
             return
         super().user_return(frame, return_value)
@@ -292,7 +218,7 @@ class Prompt(_Pdb):
     def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
         if not issubclass(arg[0], StopIteration):  # that is how an await ends well
             self._raising = frame
-        elif frame is not self.stopframe and _is_machinery(frame):
+        elif frame is not self.stopframe and frames.is_machinery(frame):
             return self.trace_dispatch  # another task has ended
         return super().dispatch_exception(frame, arg)
 
@@ -310,9 +236,9 @@ class Prompt(_Pdb):
         dispatched = super().dispatch_return(frame, arg)
         if self.session.is_open and not self._is_over and frame is self._bottom:
             is_raising = self._raising is frame and arg is None
-            if is_raising or not _is_suspending(frame):
+            if is_raising or not frames.is_suspending(frame):
                 self.set_continue()
-                self._end()
+                self.end()
         return dispatched
 
     def _arm(self, frame: FrameType | None) -> None:
@@ -324,9 +250,6 @@ class Prompt(_Pdb):
             frame = frame.f_back
         sys.settrace(self.trace_dispatch)
 
-    def _complete(self, line: str, begin: int, end: int) -> list[str]:
-        return candidates(self, line, begin, end, is_python=self._is_python)
-
     def _set_step_aside(self) -> bool:
         """Another task of this thread steps: keep what it is at; whether that is so."""
         if self._is_nested or not self.session.is_open or self._task is None:
@@ -336,9 +259,13 @@ class Prompt(_Pdb):
         self._steps.append(Step.of(self, self._task, self._bottom))
         return True
 
-    def _end(self) -> None:
+    def end(self) -> None:
         """The pause is over; a step of another task, which this one was in the middle of, goes on."""
         if self._is_nested:
+            if self._outer is not None:
+                self.session.on_interrupt, self.session.complete = self._outer
+                self._outer = None
+                self.session.mode = COMMAND  # the outer one's, which goes on
             return
         while self._steps:
             step = self._steps.pop()
@@ -359,11 +286,11 @@ class Prompt(_Pdb):
             if not self._has_come.wait(_OWN_THREAD_S):
                 self._visit_thread(stepped)
             return
-        here = _program_frame(frame)
+        here = frames.program_frame(frame)
         is_waiting = self._task is not None and task.current_task() is not self._task
         self._suspended = task.frames(self._task) if is_waiting else []
         if self._suspended:
-            inner = [one for one in self._suspended if not _is_machinery(one)]
+            inner = [one for one in self._suspended if not frames.is_machinery(one)]
             here = self.stopframe if self.stopframe in self._suspended else inner[-1]
         try:
             self.session.screen.write("\n")
@@ -397,67 +324,17 @@ class Prompt(_Pdb):
             return  # it has come to one
         trace = sys.gettrace()
         try:
-            frames = _stack(sys._current_frames().get(self.session.thread_id))
-            inner = [one for one in frames if not _is_machinery(one)]
+            shown = frames.stack(sys._current_frames().get(self.session.thread_id))
+            inner = [one for one in shown if not frames.is_machinery(one)]
             if not inner or not self.session.is_open or self.is_talking:
                 return
             self._visits += 1
-            self._visited = frames
+            self._visited = shown
             self.session.screen.write("\n")
             with lend(self):
-                self.interaction(stepped if stepped in frames else inner[-1], None)
+                self.interaction(stepped if stepped in shown else inner[-1], None)
             self._visits += 1
         finally:
             self._visited = []
             sys.settrace(trace)
             self._turn.release()
-
-
-def _stack(frame: FrameType | None) -> list[FrameType]:
-    """The frame and its callers, the outermost first."""
-    found: list[FrameType] = []
-    while frame is not None:
-        found.insert(0, frame)
-        frame = frame.f_back
-    return found
-
-
-def _told(exc: BaseException) -> str:
-    """An exception as the last line of its traceback has it, on one line; without its notes."""
-    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    told = traceback.TracebackException(type(exc), exc, None)
-    told.__notes__ = None
-    return " ".join("".join(told.format_exception_only()).split())[:200]
-
-
-def _is_machinery(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _MACHINERY
-
-
-def _bottom(frame: FrameType | None) -> FrameType | None:
-    """The outermost frame of the program below this one: what has called that is machinery."""
-    while frame is not None and frame.f_back is not None and not _is_machinery(frame.f_back):
-        frame = frame.f_back
-    return frame
-
-
-def _is_suspending(frame: FrameType) -> bool:
-    """Whether a frame that "returns" goes on later."""
-    if not frame.f_code.co_flags & (
-        inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-    ):
-        return False
-    # As 3.11 and 3.12 tell it; 3.13 is at the next instruction already.
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in ("YIELD_VALUE", "RESUME")
-
-
-def _program_frame(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame of the program, where the debugger itself was interrupted."""
-    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in (
-        "treetap",
-        "bdb",
-        "pdb",
-    ):
-        frame = frame.f_back
-    return frame
