@@ -28,6 +28,7 @@ CLAIMS = (
     "process_relay",
     "actor_spawn",
     "actor_messages",
+    "hold",
 )
 
 

@@ -123,7 +123,7 @@ def _start_up(
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Milliseconds and megabytes of whole processes, which take turns."""
     environment = {**os.environ, **variables}
-    in_tree = {**environment, **_tree_variables(environment)}
+    in_tree = {**environment, **tree_variables(environment)}
     starts = {
         "bare": (PROGRAMS["bare"], environment),
         "import": (PROGRAMS["import"], environment),
@@ -191,11 +191,11 @@ def _awake_variables(home: Path, location: str) -> dict[str, str]:
     return launch.environment(os.environ, home=str(home), tree=tree)
 
 
-def _tree_variables(environment: dict[str, str]) -> dict[str, str]:
-    """What ``treetap run`` adds to the environment of the tree that it starts."""
+def tree_variables(environment: dict[str, str], *options: str) -> dict[str, str]:
+    """What ``treetap run OPTIONS`` adds to the environment of the tree that it starts."""
     program = "import json, os; print(json.dumps(dict(os.environ)))"
     done = subprocess.run(
-        [sys.executable, "-m", "treetap.cli", "run", "--", sys.executable, "-c", program],
+        [sys.executable, "-m", "treetap.cli", "run", *options, "--", sys.executable, "-c", program],
         env=environment,
         capture_output=True,
         text=True,
