@@ -170,7 +170,7 @@ def test_a_leaf_whose_parent_is_killed_keeps_its_prompt_and_ends_after_it(shells
     shell = chain.shell
     shell.prompt()
     os.kill(chain.pids["m1"], signal.SIGKILL)
-    shell.expect(rf"m1 \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt")
+    shell.expect(rf"m1 \(.*\) ends when leaf \({chain.pids['leaf']}\) has left the prompt; .*\n")
     stays(shell, BRIEF_S)
     shell.ctrl_c(3)
     chain.answers()

@@ -101,7 +101,9 @@ def test_a_holder_that_is_killed_is_an_actor_that_died_and_the_waiter_has_the_pr
     os.kill(holder, signal.SIGKILL)
     # In either order.
     wait_until(
-        lambda: shell._read(0.1) and f"({waiter})" in shell.text and "ActorDied" in shell.text
+        lambda: (
+            (shell._read(0.1) or True) and f"({waiter})" in shell.text and "ActorDied" in shell.text
+        )
     )
     shell.expect(rf"treetap: a\d \({waiter}\)")
     shell.prompt()
