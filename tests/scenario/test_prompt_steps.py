@@ -216,8 +216,9 @@ def test_sigint_by_hand_reaches_such_a_handler_once_after_the_prompt(shells):
     assert program.log.count("theirs") == 1
 
 
-def test_a_program_that_is_started_in_a_step_is_in_the_programs_group(shells):
-    program = shells.run(
+@pytest.mark.parametrize("company", [[], ["company"]], ids=["alone", "in-company"])
+def test_who_is_started_in_a_step_is_in_the_programs_group(shells, company):
+    script = shells.program(
         """
         import multiprocessing, os, subprocess, sys, threading
         SAY = [sys.executable, "-c", "import os; print('group', os.getpgid(0), '.', flush=True)"]
@@ -230,20 +231,26 @@ def test_a_program_that_is_started_in_a_step_is_in_the_programs_group(shells):
             begin = threading.Event()
             thread = threading.Thread(target=in_a_thread)
             thread.start()
-            # A group is gone when nobody is in it.
-            stays = subprocess.Popen(["sleep", "60"])
+            if sys.argv[1:]:  # somebody else is in it; a group is gone when nobody is
+                stays = subprocess.Popen(["sleep", "60"])
             print("home", os.getpgid(0), flush=True)
             breakpoint()
             subprocess.run(SAY)
             subprocess.run(SAY, close_fds=False)
             process = multiprocessing.get_context("spawn").Process(target=spawned)
             process.start(); process.join()
+            if os.fork() == 0:
+                print("group", os.getpgid(0), ".", flush=True)
+                os._exit(0)
+            os.wait()
             breakpoint()
             thread.join()
             subprocess.run(SAY)
-            stays.kill(); stays.wait()
+            if sys.argv[1:]:
+                stays.kill(); stays.wait()
         """
     )
+    program = shells.command("run", "--", os.sys.executable, script, *company)
     home = program.expect(r"home (\d+)\n")[1]
 
     def group():
@@ -257,7 +264,7 @@ def test_a_program_that_is_started_in_a_step_is_in_the_programs_group(shells):
         assert group() == home
         program.prompt()
     program.line("c")
-    assert group() == home
+    assert [group(), group()] == [home, home]
     program.prompt()
     program.line("begin.set()")
     assert group() == home

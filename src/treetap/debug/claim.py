@@ -115,6 +115,23 @@ class Claim:
         """The process group of before, while we are in another."""
         return self._home if self.is_apart else 0
 
+    def visit_home(self) -> bool:
+        """Go back there for a moment, if nobody else is in it; whether ``come_back`` is due.
+
+        A child that is made now could not enter a group that isn't.
+        """
+        if self.home != os.getpid() or kinship.is_group_there(self.home):
+            return False
+        try:
+            os.setpgid(0, 0)
+        except OSError:
+            return False
+        return True
+
+    def come_back(self) -> None:
+        with contextlib.suppress(OSError):  # the broker has died: then we are at home
+            os.setpgid(0, self._group)
+
     @property
     def is_held(self) -> bool:
         return self.fd >= 0 or self.remote is not None

@@ -106,6 +106,17 @@ def job_groups(pid: int, root: int) -> set[int]:
     return groups
 
 
+def is_group_there(group: int) -> bool:
+    """Whether a process can enter it: who has ended and isn't reaped yet keeps it."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def is_group_alive(group: int) -> bool:
     """Whether anybody is in a process group; who has ended and isn't reaped yet isn't."""
     try:

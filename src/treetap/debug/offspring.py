@@ -8,9 +8,10 @@ told by ``fork_exec`` which group to enter. That is wrapped, where ``subprocess`
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
+
+from treetap.debug import kinship
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,12 @@ class Parent(Protocol):
 
     def group_of_children(self) -> int:
         """That a program is to be in which is executed now; 0 for the caller's own."""
+
+    def visit_home(self) -> bool:
+        """Go back to that group, if it would have no members; whether ``come_back`` is due."""
+
+    def come_back(self) -> None:
+        """From there."""
 
 
 class Offspring:
@@ -57,24 +64,26 @@ class Offspring:
 
     def _wrapped(self, fork_exec: Callable[..., int]) -> Callable[..., int]:
         def execute(*arguments: Any) -> int:
-            return fork_exec(*self._placed(arguments))
+            group = self._group_of(arguments)
+            parent = self._parent
+            if parent is None or not group:
+                return fork_exec(*arguments)
+            is_visit = parent.visit_home()
+            try:
+                if is_visit or kinship.is_group_there(group):
+                    arguments = (*arguments[:_GROUP], group, *arguments[_GROUP + 1 :])
+                return fork_exec(*arguments)
+            finally:
+                if is_visit:
+                    parent.come_back()
 
         return execute
 
-    def _placed(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        parent = self._parent
-        if parent is None or len(arguments) <= _GROUP or arguments[_NEW_SESSION]:
-            return arguments
-        group = parent.group_of_children()
-        if arguments[_GROUP] != -1 or not group:
-            return arguments
-        try:
-            os.killpg(group, 0)
-        except PermissionError:
-            pass
-        except OSError:
-            return arguments  # the last of it has ended
-        return (*arguments[:_GROUP], group, *arguments[_GROUP + 1 :])
+    def _group_of(self, arguments: tuple[Any, ...]) -> int:
+        """That the program is to be put into; 0 if it has its own, or asks for one."""
+        if self._parent is None or len(arguments) <= _GROUP or arguments[_NEW_SESSION]:
+            return 0
+        return self._parent.group_of_children() if arguments[_GROUP] == -1 else 0
 
 
 offspring = Offspring()

@@ -155,6 +155,12 @@ class Session:
         is_command = self.mode == COMMAND and threading.current_thread() is self.talker
         return 0 if is_command else self._claim.home
 
+    def visit_home(self) -> bool:
+        return self._claim.visit_home()
+
+    def come_back(self) -> None:
+        self._claim.come_back()
+
     def take_interrupt(self, frame: FrameType | None) -> bool:
         """SIGINT has come; in the main thread. Whether it was ours to act on."""
         if self.mode in (OVER, WAITING, READING):
@@ -257,6 +263,18 @@ class _Sessions(set[Session]):
 
     is_registered = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._visitors: list[Session] = []
+
+    def before_fork(self) -> None:
+        self._visitors = [session for session in list(self) if session.visit_home()]
+
+    def after_fork(self) -> None:
+        visitors, self._visitors = self._visitors, []
+        for session in visitors:
+            session.come_back()
+
     def leave_to_parent(self) -> None:
         sys.settrace(None)
         for session in list(self):
@@ -278,4 +296,8 @@ def follow_forks(session: Session) -> None:
     _sessions.add(session)
     if not _sessions.is_registered:
         _sessions.is_registered = True
-        os.register_at_fork(after_in_child=_sessions.leave_to_parent)
+        os.register_at_fork(
+            before=_sessions.before_fork,
+            after_in_parent=_sessions.after_fork,
+            after_in_child=_sessions.leave_to_parent,
+        )
