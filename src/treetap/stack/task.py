@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 #: Of one loop. More are counted.
 MAX_TASKS = 5000
+MAX_PLACES = 50_000
 
 #: What a task does.
 WAITS, RUNS, READY = "waits", "runs", "is ready"
@@ -57,7 +58,7 @@ def rows(
         many tasks were left out.
     """
     told: list[Row] = []
-    left_out = 0
+    left_out = places_told = 0
     seen: set[int] = set()
     ahead = [(task, 0, 0) for task in reversed(list(tops))]
     while ahead:
@@ -65,8 +66,9 @@ def rows(
         if id(task) in seen:
             continue
         seen.add(id(task))
-        if len(told) < MAX_TASKS:
+        if len(told) < MAX_TASKS and places_told < MAX_PLACES:
             told.append({"depth": depth, "nursery": nursery, **tell(task)})
+            places_told += len(told[-1]["frames"])
         else:
             left_out += 1
         below = [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from treetap.stack.thread import Stack
 
 _RUN_MODULE = "trio._core._run"
+#: The functions of it in which a run is known.
+_ENTRIES = ("run", "guest_tick", "get_events")
 
 
 def runs(stacks: dict[int, Stack]) -> list[dict[str, Any]]:
@@ -30,24 +32,28 @@ def runs(stacks: dict[int, Stack]) -> list[dict[str, Any]]:
     kind = getattr(module, "Runner", None)
     found: dict[int, dict[str, Any]] = {}
     for ident, stack in stacks.items():
-        for runner in _runners(stack.frames, kind) if kind is not None else ():
+        runner = _runner(stack.frames, kind) if kind is not None else None
+        if runner is not None and id(runner) not in found:
             init = getattr(runner, "init_task", None)
-            if init is not None and id(runner) not in found:
+            if init is not None:
                 found[id(runner)] = _told(runner, init, ident, stack.frames)
     return list(found.values())
 
 
-def _runners(stack: list[FrameType], kind: type) -> list[Any]:
-    found: list[Any] = []
+def _runner(stack: list[FrameType], kind: type) -> Any:
+    """The one that a thread runs; ``None`` if it runs none.
+
+    Until 3.12 a frame keeps what is read of its variables until it ends. These hold on to nothing of a
+    task's; the loop's own frame, within them, would.
+    """
     for frame in stack:
-        if frame.f_globals.get("__name__") != _RUN_MODULE:
-            continue
-        # In guest mode it is the state's, which a thread that waits for events knows.
-        known = frame.f_locals
-        for candidate in (known.get("runner"), getattr(known.get("self"), "runner", None)):
-            if isinstance(candidate, kind) and candidate not in found:
-                found.append(candidate)
-    return found
+        if frame.f_globals.get("__name__") == _RUN_MODULE and frame.f_code.co_name in _ENTRIES:
+            known = frame.f_locals
+            # In guest mode it is the state's, which a thread that waits for events knows.
+            for candidate in (known.get("runner"), getattr(known.get("self"), "runner", None)):
+                if isinstance(candidate, kind):
+                    return candidate
+    return None
 
 
 def _told(runner: Any, init: Any, ident: int, stack: list[FrameType]) -> dict[str, Any]:
