@@ -194,6 +194,14 @@ def test_sigterm_to_the_root_waits_for_nobody(shells, depth, leaf):
     shell.end(-signal.SIGTERM)
 
 
+@DEPTHS
+def test_a_terminal_that_is_closed_ends_a_tree_at_its_prompt(shells, depth):
+    chain = Chain(shells, depth, "linger")
+    chain.shell.prompt()
+    chain.shell.hang_up()
+    wait_until(lambda: not chain.shell.children())
+
+
 def test_sigterm_to_the_root_at_its_own_prompt_ends_it_all(shells):
     script = shells.program(
         """
