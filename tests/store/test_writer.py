@@ -107,10 +107,22 @@ def test_the_queue_s_length_is_told(held):
 def test_closing_waits_for_a_limited_time_and_tells_what_is_left(held):
     store, go_on = held
     store.put([[1]] * 30)
-    release = threading.Timer(0.2, go_on.set)
-    release.start()
     assert store._writer.close(timeout_s=0.05) == 30
-    release.join()
+    go_on.set()
+
+
+def test_rows_of_a_transaction_that_does_not_end_are_told_as_left(opened, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write_slowly(_pending) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    monkeypatch.setattr(opened._writer, "_write", write_slowly)
+    opened.put([[1]] * 30)
+    begun.wait(20)
+    assert opened._writer.close(timeout_s=0.05) == 30
+    go_on.set()
 
 
 def test_a_closed_writer_refuses(opened):

@@ -20,7 +20,7 @@ Examples:
   treetap daemon restart
 """
 
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 30.0
 
 
 Host = Annotated[

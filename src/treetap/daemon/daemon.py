@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: How often the store is swept, in seconds.
 _SWEEP_S = 60.0
+#: For what waits to be written as the daemon ends: a second, where the machine has nothing else to do.
+_WRITE_OUT_S = 10.0
 
 
 class DaemonPlace(NamedTuple):
@@ -109,7 +111,7 @@ class Daemon:
         await self.link.close()
         self.feed.close()
         self.ingest.tell_dropped()
-        left = await asyncio.to_thread(self.store.close, 1.2)
+        left = await asyncio.to_thread(self.store.close, _WRITE_OUT_S)
         if left:
             log.error("%d rows could not be written before the end", left)
         return left

@@ -66,6 +66,7 @@ class Writer:
         self._calls: deque[tuple[Callable[[Connection], Any], Future[Any]]] = deque()
         self._is_closing = False
         self._written_rows = 0
+        self._writing_rows = 0
         self._thread = threading.Thread(target=self._run, name="treetap-writer", daemon=True)
         self._thread.start()
 
@@ -120,6 +121,8 @@ class Writer:
     def close(self, timeout_s: float = 2.0) -> int:
         """Write what waits, for ``timeout_s`` seconds at most, and end the thread.
 
+        The transaction that is under way by then has as long again.
+
         Returns:
             How many rows had to be left behind.
         """
@@ -132,7 +135,7 @@ class Writer:
                 left = self._queued_rows
                 self._batches.clear()
             self._thread.join(timeout_s)
-            return left
+            return left + (self._writing_rows if self._thread.is_alive() else 0)
         return 0
 
     def _run(self) -> None:
@@ -149,6 +152,7 @@ class Writer:
                 pending, markers = self._take()
             if pending:
                 self._write(pending)
+                self._writing_rows = 0
             for marker in markers:
                 marker.set_result(None)
             for function, future in calls:
@@ -168,6 +172,7 @@ class Writer:
                 rows += len(entry.rows)
                 self._queued_bytes -= entry.size_bytes
         self._queued_rows -= rows
+        self._writing_rows = rows
         return taken, markers
 
     def _call(self, function: Callable[[Connection], Any], future: Future[Any]) -> None:
