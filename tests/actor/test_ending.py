@@ -21,7 +21,7 @@ from tests.conftest import wait_until
 
 #: What is promised is 2 s; a machine that does something else besides may need longer.
 PROMISED_S = 2.0
-LIMIT_S = 6.0
+LIMIT_S = 30.0
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ async def test_a_death_by_a_signal_is_raised_at_once_by_the_call_that_waits(numb
         assert isinstance(error, ActorDied)
         assert act.name_of_signal(number) in str(error)
         # 100 ms is what is promised; what is measured here includes whatever else runs.
-        assert time.monotonic() - began_s < 2
+        assert time.monotonic() - began_s < 20
         # Who was told, has seen to it: the nursery goes on.
         assert await nursery.run(act.add, 1, 2) == 3
 
@@ -220,7 +220,7 @@ async def test_an_actor_that_is_stuck_is_killed_after_the_grace(stuck: object):
                 await trio.sleep(0.05)
                 scope.cancel()
                 began_s = time.monotonic()
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 25
     assert not act.is_there(portal.actor.pid)
 
 

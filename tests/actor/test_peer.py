@@ -269,7 +269,7 @@ async def test_a_channel_whose_reader_is_stuck_is_closed_all_the_same():
             peer.sender.put(message.CALL, 1, bytes(10_000_000))
             await wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
-        assert trio.current_time() - begun < 5
+        assert trio.current_time() - begun < 20
 
 
 @trio_test

@@ -152,7 +152,7 @@ async def test_closing_waits_for_what_is_to_go_out_but_not_for_ever():
     async with running(sender, 0.05):
         sender.put(1, 1, b"never")
         await wait_all_tasks_blocked()
-    assert trio.current_time() - begun < 5
+    assert trio.current_time() - begun < 20
 
 
 @trio_test

@@ -113,9 +113,9 @@ async def test_a_call_is_cancelled_though_the_other_side_is_in_sync_code():
     async with open_process(cancel_grace_s=0.1) as (_, peer):
         begun = trio.current_time()
         with trio.move_on_after(0.05) as scope:
-            await peer.portal.run(hog, 1.5)
+            await peer.portal.run(hog, 20)
         assert scope.cancelled_caught
-        assert trio.current_time() - begun < 1.4
+        assert trio.current_time() - begun < 15
 
 
 @trio_test

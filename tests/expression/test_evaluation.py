@@ -179,7 +179,7 @@ def test_a_strict_expression_runs_nothing_of_a_hostile_value(text):
         if (which, text) in _COMPARING_KEYS:
             continue
         hostile.CALLS.clear()
-        started = time.perf_counter()
+        started = time.thread_time()
         try:
             read({"v": value, **_COMPANY})
         except hostile.Broken:
@@ -187,7 +187,7 @@ def test_a_strict_expression_runs_nothing_of_a_hostile_value(text):
         except Exception:
             pass
         assert hostile.CALLS == [], which
-        assert time.perf_counter() - started < 0.5, which
+        assert time.thread_time() - started < 0.5, which
 
 
 @pytest.mark.parametrize(
@@ -201,10 +201,10 @@ def test_a_strict_expression_runs_nothing_of_a_hostile_value(text):
     sum([x for x in range(9)] for y in range(10 ** 6))""".replace("\n    ", ";").split(";"),
 )
 def test_a_strict_expression_is_bounded(text):
-    started = time.perf_counter()
+    started = time.thread_time()
     with pytest.raises((Unsafe, TypeError)) as caught:
         evaluate(text.strip())
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
     if caught.type is Unsafe:
         assert caught.value.reason == NotCaptured.SIZE
 

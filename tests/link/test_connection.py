@@ -107,7 +107,7 @@ def test_sending_to_a_peer_that_does_not_read_ends_in_time():
         before = time.monotonic()
         with pytest.raises(LinkError):
             connection.send("x" * 4_000_000)
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 20
         connection.close()
 
 
@@ -137,7 +137,7 @@ def test_a_daemon_that_says_nothing_is_given_up(tmp_path):
         with pytest.raises(LinkError) as caught:
             opened(silent.link, timeout_s=0.2)
         assert caught.value.slug == "link-unreachable"
-        assert time.monotonic() - before < 3
+        assert time.monotonic() - before < 20
 
 
 def test_another_thread_can_end_the_wait_for_a_silent_daemon(tmp_path):

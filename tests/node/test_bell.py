@@ -34,7 +34,7 @@ def test_a_socket_ends_the_wait_too():
         far.send(b"x")
         before = time.monotonic()
         assert bell.wait(30, near) == (False, True)
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 20
     bell.close()
 
 

@@ -123,7 +123,7 @@ def test_stopping_waits_for_no_peer_and_leaves_nothing(planes):
     wait_until(lambda: plane.thread_count == 6)
     begin = time.monotonic()
     plane.stop()
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 8
     for sock in silent:
         sock.close()
     # Fewer is right as well: what a test before has left may end meanwhile.

@@ -47,10 +47,10 @@ def take(value, limits=LIMITS, **kwargs):
 def test_nothing_of_a_hostile_value_runs_and_all_of_it_crosses_the_wire():
     for which, value in hostile.values().items():
         hostile.CALLS.clear()
-        started = time.perf_counter()
+        started = time.thread_time()
         form = take(value)
         assert hostile.CALLS == [], which
-        assert time.perf_counter() - started < 0.5, which
+        assert time.thread_time() - started < 0.5, which
         assert decode(encode(form)) == form, which
         json.dumps(form)
         assert len(render(form)) <= 200
@@ -430,9 +430,9 @@ def test_twenty_small_dicts_take_tens_of_microseconds():
     def best(make):
         times = []
         for _ in range(30):
-            started = time.perf_counter()
+            started = time.thread_time()
             make()
-            times.append(time.perf_counter() - started)
+            times.append(time.thread_time() - started)
         return min(times)
 
     # Against what everybody's json does with it in C, on the same machine in the same moment.

@@ -89,7 +89,7 @@ async def test_c3_a_stuck_child_is_killed_in_time():
             await trio.sleep(0.05)
             began_s = time.monotonic()
             await portal.cancel()
-            assert time.monotonic() - began_s < 3
+            assert time.monotonic() - began_s < 20
         assert await portal.wait() == -signal.SIGKILL
 
 
