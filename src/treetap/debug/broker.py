@@ -312,7 +312,9 @@ class Broker:
 
     def _grant(self, party: Party) -> None:
         former = self._custody.take(self._pid_of_job(party), self._root)
-        if former is None and party.is_distant and not self._is_orphaned:
+        # Who waits for another tree's turn goes on waiting: it hasn't asked for this very moment.
+        is_patient = party.is_distant or self._next is party
+        if former is None and is_patient and not self._is_orphaned:
             self._wait_for_terminal(party, "another job on this terminal")
             return
         self._next = None
