@@ -22,6 +22,7 @@ class FakeCustody:
         self.former = None
         self.is_in_background = False
         self.is_another_trees = False
+        self.refused = 0
         self.is_no_more = False
         self.done = []
 
@@ -36,6 +37,7 @@ class FakeCustody:
 
     def take(self, pid, root):
         if self.is_in_background:
+            self.refused += 1
             return None
         self.former = Former(1234, [], 99)
         self.done.append("take")
@@ -162,8 +164,11 @@ def test_the_first_waits_for_another_tree_that_has_the_terminal(running):
     placed = first.hear(message.PLACED)
     assert (placed["place"], placed["holder"]) == (1, "another tree on this terminal")
     assert "take" not in running.custody.done
-    running.custody.is_another_trees = False
-    assert first.hear(message.GRANTED)
+    running.custody.is_in_background = True
+    running.custody.is_another_trees = False  # and its job was suspended, as that tree's was
+    wait_until(lambda: running.custody.refused > 1)
+    running.custody.is_in_background = False
+    assert first.hear(message.GRANTED, message.BACKGROUND)["is"] == message.GRANTED
 
 
 def test_a_release_with_somebody_waiting_keeps_the_terminal(running):
