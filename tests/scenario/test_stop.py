@@ -122,6 +122,48 @@ def test_by_force_a_holder_and_who_ignores_sigterm_end_and_the_terminal_is_as_be
     shell.end(None)
 
 
+ACTORS = """
+    import trio
+    from treetap import actor
+
+    async def leaf() -> None:
+        word = 42
+        breakpoint()
+        await trio.sleep_forever()
+
+    async def middle() -> None:
+        async with actor.open_nursery() as nursery:
+            portal = await nursery.start_actor("below")
+            await portal.run(leaf)
+
+    async def main():
+        async with actor.open_nursery() as nursery:
+            portal = await nursery.start_actor("above")
+            await portal.run(middle)
+
+    if __name__ == "__main__":
+        trio.run(main)
+"""
+
+
+@pytest.mark.parametrize("is_forced", [False, True], ids=["after-the-prompt", "force"])
+def test_a_tree_of_actors_is_waited_for_or_ended_by_force_and_the_terminal_is_as_before(
+    shells, is_forced
+):
+    shell = shells.run(ACTORS)
+    shell.prompt()
+    stop = Command(shells, "stop", *(["--force"] if is_forced else []))
+    if not is_forced:
+        assert "below (" in stop.process.stderr.readline()
+        shell.line("p word")
+        shell.expect("42")
+        shell.prompt()
+        assert stop.process.poll() is None
+        shell.line("c")
+    assert stop.end() == (0, f"program.py {shell.pid} ended\n", "")
+    shell.end(None)
+
+
 def test_a_process_is_ended_with_all_below_it_and_its_parent_lives(machine):
     script = machine.program(
         "family.py",

@@ -2,8 +2,8 @@
 
 Whose child a node is, it says itself: an actor is a child of the actor that started it, though the
 kernel knows its spawner only. Processes between two nodes, a shell or ``make``, and those below a
-node that are none, are found by the kernel's word. Where the system doesn't list processes
-(elsewhere than on Linux) there are nodes only.
+node that are none, are found by the kernel's word; treetap's own broker isn't one of them. Where the
+system doesn't list processes (elsewhere than on Linux) there are nodes only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _MAX_COMMAND_BYTES = 4096
 #: In the command line of the process that forks the actors of a tree.
 _SPAWNER = "treetap.actor.spawner"
+#: In that of the process that shares the terminal out, which is nobody's child, but may be an orphan that
+#: the spawner has taken in; and in those of its own children.
+_BROKER = "treetap.debug.broker_process"
 
 
 class Process:
@@ -147,7 +150,9 @@ class _Kin:
             self._find_tree(pid)
 
     def ordered(self, tree: str) -> list[Member]:
-        pids = [pid for pid, found in self._trees.items() if found == tree]
+        pids = [
+            pid for pid, found in self._trees.items() if found == tree and not self._is_broker(pid)
+        ]
         parents = {pid: self._parent(pid, tree) for pid in pids}
         children: dict[int, list[int]] = {}
         for pid, parent in parents.items():
@@ -205,6 +210,10 @@ class _Kin:
         if not direct or nearest != said.identity.pid or _is_spawner(self._processes[direct]):
             return said.identity.pid
         return direct
+
+    def _is_broker(self, pid: int) -> bool:
+        process = self._processes.get(pid)
+        return pid not in self._nodes and process is not None and _BROKER in process.command()
 
     def _above(self, pid: int) -> list[int]:
         found: list[int] = []
