@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+# Loaded at the start of every process where crashes are shown: typing and functools take longer than it.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Any, TypeVar
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,7 +52,9 @@ class catch_crashes:  # noqa: N801 - used as a function: with treetap.catch_cras
             look_at(exc)
 
     def __call__(self, function: Function) -> Function:
+        import functools
         import inspect
+        from typing import cast
 
         if inspect.iscoroutinefunction(function):
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from threading import local
-from typing import TYPE_CHECKING
+from _thread import _local as local
 
 from treetap.errors import TreetapError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from treetap.debug.prompt import Prompt
 
 
@@ -85,15 +82,18 @@ def say(failure: TreetapError) -> None:
         pass
 
 
-@contextlib.contextmanager
-def lend(prompt: Prompt) -> Iterator[None]:
+class lend:  # noqa: N801 - used as a function: with lend(prompt):
     """This thread talks for another: what pauses in one of its commands is within ``prompt``."""
-    former = _slot.pid, _slot.prompt
-    _slot.pid, _slot.prompt = os.getpid(), prompt
-    try:
-        yield
-    finally:
-        _slot.pid, _slot.prompt = former
+
+    def __init__(self, prompt: Prompt) -> None:
+        self._prompt = prompt
+        self._former = _slot.pid, _slot.prompt
+
+    def __enter__(self) -> None:
+        _slot.pid, _slot.prompt = os.getpid(), self._prompt
+
+    def __exit__(self, *_: object) -> None:
+        _slot.pid, _slot.prompt = self._former
 
 
 def _own_prompt() -> Prompt:
