@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The end of a process may be delayed by this much, if it has rows to ship and its link is just being
 #: opened, or its daemon doesn't read. A daemon that is down refuses at once.
-FINISH_TIMEOUT_S = 1.5
+FINISH_TIMEOUT_S = 3.0
 
 #: Among multiprocessing's finalizers the last, for others may run lines with probes on them.
 _LAST = -1_000_000
