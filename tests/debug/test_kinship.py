@@ -49,3 +49,24 @@ def test_a_group_of_nobody_but_a_zombie_is_not_alive():
     child.wait()
     assert not kinship.is_group_alive(child.pid)
     assert kinship.is_group_alive(os.getpgid(0))
+
+
+def test_a_process_without_a_terminal_is_of_the_one_above_it_that_has_one():
+    """As below ``treetap run --relay``; but a shell's terminal, at the top, is the shell's."""
+    program = (
+        "import fcntl, os, subprocess, sys, termios\n"
+        "from treetap.debug.kinship import terminals_process\n"
+        "fcntl.ioctl(os.openpty()[1], termios.TIOCSCTTY, 0)\n"
+        "ask = 'import os; from treetap.debug.kinship import terminals_process as t; '\n"
+        "ask += 'print(t(os.getpid()) == os.getppid())'\n"
+        "child = [sys.executable, '-c', ask]\n"
+        "print(terminals_process(os.getpid()) == os.getpid(), flush=True)\n"
+        "subprocess.run(child, start_new_session=True)\n"
+        "middle = f'import subprocess, sys; subprocess.run({child}, start_new_session=True)'\n"
+        "subprocess.run([sys.executable, '-c', middle])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True, text=True, check=True, start_new_session=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["True", "False", "True"]

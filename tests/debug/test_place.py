@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from treetap.debug import kinship
+from tests.conftest import wait_until
+from treetap.debug import kinship, message
 from treetap.debug.place import Place, own_place
 from treetap.errors import PauseError
 
@@ -27,7 +28,8 @@ def test_the_directory_is_its_users_alone(home):
 
 PLACES = """
 import os
-from treetap.debug import kinship
+from tests.conftest import wait_until
+from treetap.debug import kinship, message
 from treetap.debug.place import own_place
 print(own_place().name.replace(str(os.getsid(0)), "SID"))
 for tree in ("123-abc", "../../etc"):
@@ -94,3 +96,14 @@ def test_nobody_listens_where_nobody_is(tmp_path):
     assert place.try_to_connect() is None
     place.listen().close()
     assert place.try_to_connect() is None
+
+
+def test_a_broker_of_a_tree_whose_root_has_ended_serves_who_has_started_it(home):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    place = own_place()._replace(root=ended.pid)
+    with place.connect() as connection:
+        connection.settimeout(20)
+        connection.sendall(message.encode(message.LIST))
+        assert message.STANDINGS.encode() in connection.recv(1000)
+    wait_until(lambda: not os.path.exists(place.path("sock")), 20)

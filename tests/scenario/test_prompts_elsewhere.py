@@ -365,3 +365,28 @@ def test_a_terminal_that_is_closed_holds_up_nobody_who_survives_it(shells, term)
     wait_until(lambda: len(holders(program.pid, home=str(shells.home), timeout_s=20)) == 2, 20)
     program.hang_up()
     wait_until(lambda: len(list(shells.folder.glob("program.py.*"))) == 2, 20)
+
+
+def test_a_program_that_is_relayed_is_prompted_on_the_relays_terminal(shells):
+    program = shells.run(
+        """
+        def work(x):
+            breakpoint()
+            return 1 / x
+        work(0)
+        """,
+        "--relay",
+        "--on-crash",
+    )
+    program.prompt()
+    program.ctrl_c(2)
+    program.line("p x")
+    program.expect(r"\n0\n")
+    program.prompt()
+    program.line("c")
+    program.expect("post-mortem of ZeroDivisionError")
+    program.prompt()
+    program.ctrl_c(2)
+    program.line("c")
+    program.end(1)
+    assert "python:err] ZeroDivisionError: division by zero" in program.log

@@ -56,8 +56,11 @@ def answer(
         _show(found, as_json=as_json)
         return exitcode.OK
     chosen = choose(found, node)
-    screen.complain(f"treetap: answering {chosen.label}. ctrl-d gives it back.")
-    outcome = serve(settings.home, chosen, _own_label())
+
+    def begin() -> None:
+        screen.complain(f"treetap: answering {chosen.label}. ctrl-d gives it back.")
+
+    outcome = serve(settings.home, chosen, _own_label(), begin)
     screen.complain(f"treetap: {chosen.label} {outcome}.")
     return exitcode.OK
 

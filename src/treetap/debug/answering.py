@@ -17,7 +17,7 @@ from treetap.debug.standing import WAITING, Standing
 from treetap.errors import PauseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _TIMEOUT_S = 10.0
 
@@ -48,7 +48,7 @@ def choose(found: Iterable[Standing], node: str) -> Standing:
     )
 
 
-def serve(home: str, chosen: Standing, label: str) -> str:
+def serve(home: str, chosen: Standing, label: str, begin: Callable[[], None]) -> str:
     """Be the console of ``chosen`` on this terminal; what became of its prompt, in words.
 
     Where standard input is no terminal, its lines are what is typed.
@@ -57,6 +57,7 @@ def serve(home: str, chosen: Standing, label: str) -> str:
         home: treetap's.
         chosen: Whose prompt.
         label: Of who answers, for others.
+        begin: Called as soon as the prompt is ours.
 
     Raises:
         PauseError: Somebody else was first (slug ``pause-taken``), or it waits no longer
@@ -65,6 +66,7 @@ def serve(home: str, chosen: Standing, label: str) -> str:
     place = Place(f"{home}/run/debug", chosen.broker, 0)
     with _connected(place, chosen) as connection:
         channel = _ask_for(connection, chosen, label)
+        begin()
         history = History(place.path("history"))
         fd = terminal.open_terminal() if sys.stdin.isatty() else None
         if fd is None:

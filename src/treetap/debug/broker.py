@@ -42,6 +42,8 @@ _ANOTHER_TREE = "another tree on this terminal"
 _LOOK_S = 0.1
 #: How often a holder is looked after that a dead broker had granted the terminal to.
 _RECOVERY_POLL_S = 0.01
+#: How long who has started us may take to come.
+_COMING_S = 20.0
 _MAX_LABEL_CHARS = 200
 _NOBODY = 0
 
@@ -70,6 +72,7 @@ class Broker:
         self._listener = listener
         self._custody = custody
         self._record = record
+        self._wanted_until_s = time.monotonic() + _COMING_S
         #: The root has ended: nobody's job gets the terminal for those who haven't got it.
         self._is_orphaned = False
         #: The holder couldn't enter our group, and has the terminal in its own.
@@ -99,7 +102,7 @@ class Broker:
             if fd is not None:
                 self._selector.register(fd, selectors.EVENT_READ, partial(self._ends, pid))
         is_polling = None in self._lives.values()
-        while self._parties or self._consoles.is_any or all(map(_is_alive, self._lives)):
+        while self._is_needed():
             for key, _ in self._selector.select(self._patience_s(is_polling=is_polling)):
                 key.data()
             waiting = self._next
@@ -108,12 +111,18 @@ class Broker:
             elif not self._is_staying:
                 self._custody.retake()
 
+    def _is_needed(self) -> bool:
+        if self._parties or self._consoles.is_any or all(map(_is_alive, self._lives)):
+            return True
+        # Of a tree whose root has ended: whoever has started us is on the way.
+        return time.monotonic() < self._wanted_until_s
+
     def _patience_s(self, *, is_polling: bool) -> float | None:
         if self._next is not None:
             return _TURN_POLL_S
         if self._custody.former is not None:
             return _LOOK_S
-        return _POLL_S if is_polling else None
+        return _POLL_S if is_polling or self._wanted_until_s else None
 
     def hang_up(self) -> None:
         """The terminal is gone: those who would have had SIGHUP from the kernel get it.
@@ -152,6 +161,7 @@ class Broker:
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
+        self._wanted_until_s = 0.0
         if standing(peer_uid(connection), is_loopback=False) != SAME_USER:
             connection.close()
             return

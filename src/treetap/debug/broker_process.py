@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from treetap.debug import terminal
+from treetap.debug import kinship, terminal
 from treetap.debug.broker import Broker
 from treetap.debug.custody import Custody, Record
 from treetap.debug.neighbours import Turn
@@ -87,10 +87,11 @@ def _custody(place: Place, record: Record) -> Custody | Visit | Nowhere:
     fd = terminal.open_terminal()
     if fd is not None:
         return Custody(fd, os.getpgid(0), record, Turn(place.directory, os.getsid(0)))
-    fd = open_terminal_of(place.root)
+    owner = kinship.terminals_process(place.root)
+    fd = open_terminal_of(owner)
     if fd is None:
         return Nowhere()
-    return Visit(fd, place.root, record, Turn(place.directory, os.getsid(place.root)))
+    return Visit(fd, owner, record, Turn(place.directory, os.getsid(owner)))
 
 
 def _start_console(

@@ -103,7 +103,7 @@ class Claim:
         self.fd = -1 if fd is None else fd
         self._patience.begin()
         try:
-            if not has_terminal and not kinship.has_terminal(self._place.root):
+            if not has_terminal and not kinship.terminals_process(self._place.root):
                 self._patience.check_sense()  # no broker is started for nobody
             self._ask()
         except BaseException:

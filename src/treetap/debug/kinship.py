@@ -49,12 +49,6 @@ def read_process(pid: int) -> Process | None:
     return Process(pid, state, parent, group, session, start_ticks, tty, foreground)
 
 
-def has_terminal(pid: int) -> bool:
-    """Whether it has a controlling terminal, as far as this system tells."""
-    process = read_process(pid)
-    return process is not None and process.terminal != 0
-
-
 def ancestors(pid: int, root: int) -> list[Process]:
     """The process and its ancestors, up to ``root``, or to the one below init."""
     found: list[Process] = []
@@ -67,6 +61,18 @@ def ancestors(pid: int, root: int) -> list[Process]:
             break
         pid = process.parent
     return found
+
+
+def terminals_process(pid: int) -> int:
+    """This process if it has a terminal, else the nearest above it that has one; 0 for none.
+
+    ``treetap run --relay`` has one, and what it runs hasn't. A shell's own is for the shell.
+    """
+    for process in ancestors(pid, 0):
+        if process.terminal:
+            is_shell = process.pid == process.session and process.pid != pid
+            return 0 if is_shell else process.pid
+    return 0
 
 
 def depth(pid: int, root: int) -> int | None:

@@ -21,7 +21,7 @@ class Visit:
 
     Args:
         fd: Of the terminal.
-        root: Pid of the tree's root, in whose session it is.
+        root: Pid of the tree's root, or of who has started it: the terminal is its session's.
         record: Where the modes of before are written down.
         turn: At this terminal, among other trees, and the other broker of this one.
     """
