@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DEADLINE_S = 30.0
 #: So long a step may say nothing.
 PATIENCE_S = 1.0
+#: In a round; more don't help.
+MAX_NUDGES = 8
 ROOT = "root"
 #: The middle ones, and how each is started; below each are three leaves, forked.
 MIDDLES = {"a": "fork", "b": "exec", "c": "sh"}
@@ -94,6 +96,7 @@ class Driver:
         #: Whether a step may have been asked for in this round.
         self._is_stepping = False
         self._heard_s = 0.0
+        self._round_nudges = 0
         #: Broker and holder were killed both: who pauses next puts the terminal in order.
         self._is_left_alone = False
         #: Since when in this round it isn't sure any more who reads what is typed.
@@ -198,6 +201,7 @@ class Driver:
             self._give(self._members[name], self.random.choice(JOBS))
         self._patience = self.random.choice([0, 1, 1, 2, 4])
         self._is_wild = self._is_stepping = False
+        self._round_nudges = 0
         if self.random.random() < 0.25:
             self._is_wild = True
             self._surprise()
@@ -323,7 +327,9 @@ class Driver:
     def _nudge(self) -> None:
         """A step may lead into what waits for others, and for us: ctrl-c brings the prompt back."""
         is_stepping = self._is_stepping or self._is_wild
-        if is_stepping and time.monotonic() > self._heard_s + PATIENCE_S:
+        is_late = time.monotonic() > self._heard_s + PATIENCE_S
+        if is_stepping and is_late and self._round_nudges < MAX_NUDGES:
+            self._round_nudges += 1
             self._heard_s = time.monotonic()
             self._is_wild = True
             self.nudges += 1
