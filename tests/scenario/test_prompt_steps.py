@@ -57,6 +57,36 @@ def test_ctrl_c_shows_a_thread_where_it_is_blocked_and_the_step_goes_on(shells):
     program.end()
 
 
+def test_ctrl_c_shows_a_worker_of_an_idle_loop_where_it_is_blocked(shells):
+    program = shells.run(
+        """
+        import asyncio, threading
+        gate = threading.Event()
+        def wait():
+            print("waits", flush=True)
+            gate.wait()
+        def work():
+            breakpoint()
+            wait()
+            return "done"
+        print(asyncio.run(asyncio.to_thread(work)))
+        """
+    )
+    program.prompt()
+    program.line("n")
+    program.prompt()
+    program.line("n")
+    program.expect("waits\n")
+    program.type("\x03")
+    program.expect(r"work\(\)\n-> wait\(\)")
+    program.prompt()
+    program.line("!gate.set()")
+    program.prompt()
+    program.line("c")
+    program.expect("done\n")
+    program.end()
+
+
 def test_ctrl_c_stops_a_thread_that_runs_at_its_next_line(shells):
     program = shells.run(
         """

@@ -28,17 +28,21 @@ def candidates(pdb: Any, line: str, begin: int, end: int, *, is_python: bool = F
     command, _, _ = pdb.parseline(stripped)
     of_command = getattr(pdb, f"complete_{command}", None) if command else None
     found = of_command(*arguments) if of_command is not None else []
-    return found or _of_expression(pdb, word)
+    return _own_first(found, word) or _of_expression(pdb, word)
 
 
 def _of_expression(pdb: Any, word: str) -> list[str]:
     found = [str(one) for one in pdb._complete_expression(word, word, 0, len(word))]
-    head, dot, last = word.rpartition(".")
-    if not found and not dot:
+    if not found and "." not in word:
         names = [*dir(builtins), *keyword.kwlist]
         return [name for name in names if name.startswith(word)]
-    if not last.startswith("_"):
-        # An object's own names first; the others when they are asked for.
-        skipped = len(head) + len(dot)
-        found = [one for one in found if not one.startswith("_", skipped)] or found
-    return found
+    return _own_first(found, word)
+
+
+def _own_first(found: list[str], word: str) -> list[str]:
+    """Without what begins with an underscore, unless there is nothing else, or one was typed."""
+    head, dot, last = word.rpartition(".")
+    if last.startswith("_"):
+        return found
+    skipped = len(head) + len(dot)
+    return [one for one in found if not one.startswith("_", skipped)] or found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Protocol
@@ -129,8 +130,25 @@ class Shield:
         pending = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(call)
         self._calls = [*self._calls[-8:], pending]  # it may be called late
         ctypes.pythonapi.Py_AddPendingCall(pending, None)
-        if not done.wait(_MAIN_THREAD_S) and _interrupt_call():
+        if done.wait(_MAIN_THREAD_S) or (_wake_loop() and done.wait(_MAIN_THREAD_S)):
+            return
+        if _interrupt_call():
             done.wait(_MAIN_THREAD_S)
+
+
+def _wake_loop() -> bool:
+    """Have an asyncio loop in the main thread turn once, if there is one that waits for something."""
+    tasks: Any = sys.modules.get("asyncio.tasks")
+    main = threading.main_thread().ident
+    try:
+        for task in list(getattr(tasks, "_scheduled_tasks", getattr(tasks, "_all_tasks", ()))):
+            loop = task.get_loop()
+            if getattr(loop, "_thread_id", None) == main:
+                loop.call_soon_threadsafe(int)  # which does nothing
+                return True
+    except Exception:  # noqa: BLE001 - a set that changes meanwhile, a loop that is closed
+        pass
+    return False
 
 
 def _interrupt_call() -> bool:
