@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,8 @@ from tests.link.fake_daemon import FakeDaemon
 from tests.node.fake_probe_set import FakeProbeSet
 from treetap.model.location import Location
 from treetap.model.probe import Probe, Target
-from treetap.node import api, birth, identity, launch
+from treetap.node import adoption, api, birth, identity, launch
+from treetap.node.registry import live_nodes
 from treetap.wire.message import probe_to_dict
 
 PROBE = Probe(id="p1", location=Location(file="shop.py", line=3), expressions=("x",))
@@ -71,6 +73,79 @@ def test_in_an_awake_tree_the_process_is_soon_awake_and_waits_for_nobody(home):
     assert node.state == "waking"
     wait_until(lambda: node.state == "awake")
     assert [probe.id for probe in node.life.probe_set.wanted] == ["p1"]
+
+
+# A probe for what is loaded already is armed at once; the control plane is opened when that is done, and
+# the program has had a moment.
+
+
+@pytest.fixture
+def hurried(home, monkeypatch):
+    """A node that is born with a probe to be armed at once, and leaves the program all the time."""
+    monkeypatch.setattr(adoption, "_SHIPPING_DELAY_S", 50)
+    near = PROBE._replace(location=Location(file="decoder.py", line=3))
+
+    def hurried():
+        write_standing(home, probes=[probe_to_dict(near)])
+        node = begin()
+        assert node.state == "waking"
+        assert [probe.id for probe in node.life.probe_set.wanted] == ["p1"]
+        return node
+
+    return hurried
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_a_node_born_in_a_hurry_is_found_a_moment_later(hurried, home, monkeypatch):
+    monkeypatch.setattr(adoption, "_SHIPPING_DELAY_S", 0)
+    node = hurried()
+    wait_until(lambda: node.state == "awake")
+    (found,) = live_nodes(str(home))
+    assert found.control_port == node.status()["control_port"]
+
+
+def test_who_asks_it_sooner_is_answered(hurried, home):
+    node = hurried()
+    assert live_nodes(str(home)) == []
+    port = node.status()["control_port"]
+    assert port > 0
+    assert [found.control_port for found in live_nodes(str(home))] == [port]
+    assert node.control_url() == f"http://127.0.0.1:{port}"
+    node.life.settle()
+    assert node.state == "awake"
+    assert node.status()["control_port"] == port
+
+
+@pytest.mark.parametrize("end", ["shutdown", "finish"])
+def test_one_that_ends_sooner_was_never_there(hurried, home, monkeypatch, end):
+    monkeypatch.setenv("TREETAP_DEBUG", "1")
+    before = descriptors()
+    node = hurried()
+    if end == "finish":
+        node.finish(5)
+        assert live_nodes(str(home)) == []
+    treetap.shutdown()
+    assert live_nodes(str(home)) == []
+    assert node.status()["control_port"] == 0
+    assert node.status()["faults"] == []
+    wait_until(lambda: descriptors() == before)
+
+
+def test_one_that_has_no_port_does_without(hurried, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        # The root's port is the one that was asked for.
+        monkeypatch.setenv("TREETAP_TREE", identity.own_id())
+        monkeypatch.setenv("TREETAP_CONTROL_PORT", str(taken.getsockname()[1]))
+        monkeypatch.setattr(adoption, "_SHIPPING_DELAY_S", 0)
+        monkeypatch.setattr(f"{__name__}.TREE", identity.own_id())
+        node = hurried()
+        wait_until(lambda: node.state == "awake")
+        status = node.status()
+        assert "opening the control plane" in [fault["where"] for fault in status["faults"]]
+        assert status["control_port"] == 0
 
 
 def test_the_daemon_is_reached_by_the_link_that_is_written_there(home, tmp_path):
@@ -247,6 +322,26 @@ def test_what_a_node_starts_has_it_as_its_parent(run):
         print(child.stdout.strip() == treetap.status()["id"], child.stderr)
         """
     assert run(code) == "True"
+
+
+def test_a_signal_that_comes_before_the_control_plane_is_answered_by_it(home, tmp_path):
+    near = PROBE._replace(location=Location(file="shop.py", line=3))
+    write_standing(home, probes=[probe_to_dict(near)])
+    (tmp_path / "shop.py").write_text(
+        "import os, signal, time\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "deadline = time.monotonic() + 30\n"
+        f"lock = {str(home / 'run' / 'dump.lock')!r}\n"
+        "while not (os.path.exists(lock) and os.path.getsize(lock)) and time.monotonic() < deadline:\n"
+        "    time.sleep(0.01)\n"
+    )
+    base = {k: v for k, v in os.environ.items() if not k.startswith("TREETAP_")}
+    done = subprocess.run(
+        [sys.executable, "shop.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50,
+        env=launch.environment(base, home=str(home), tree=TREE, debug=True),
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "shop.py:6" in done.stderr or "shop.py:5" in done.stderr
 
 
 def test_an_isolated_python_is_left_alone(run):

@@ -557,6 +557,19 @@ def test_no_change_is_under_way_while_the_process_forks(stage):
     assert done.is_set()
 
 
+def test_no_first_hit_is_loading_what_it_needs_while_the_process_forks(programs, stage):
+    """Another thread's import would never end in the child."""
+    module = programs.load(LOOP)
+    probe = stage.put(module, "# here", "n")
+    recorder = stage.probe_set._probes[probe].recorder
+    assert recorder._taking is None
+    stage.probe_set.hold_for_fork()
+    assert recorder._taking is not None
+    stage.probe_set.release_after_fork()
+    module.run(3)
+    assert stage.values(probe) == [0, 1, 2]
+
+
 def test_what_a_probe_has_recorded_is_drained_though_it_is_taken_out(programs, stage):
     module = programs.load(LOOP)
     probe = stage.put(module, "# here", "n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,10 +35,13 @@ class Bell:
         except OSError:
             pass  # closed, or it has rung 65536 times unheard
 
-    def wait(
-        self, timeout_s: float | None, sock: Any = None, events: int = select.POLLIN
-    ) -> tuple[bool, bool]:
-        """Wait until ``sock`` is ready for ``events``, the bell rings, or the time is over.
+    def wait(self, timeout_s: float | None, sock: Any = None, events: int = 0) -> tuple[bool, bool]:
+        """Wait until ``sock`` is ready, the bell rings, or the time is over.
+
+        Args:
+            timeout_s: ``None`` for no limit.
+            sock: Anything with a descriptor.
+            events: What it shall be ready for, as ``select.poll`` has it; to be read, if not given.
 
         Returns:
             Whether the bell rang, which is silent again then; whether ``sock`` has something
@@ -48,11 +50,13 @@ class Bell:
         Raises:
             OSError, ValueError: The socket is closed.
         """
+        import select  # not before somebody waits: a bell may be needed before a process's first line
+
         # poll, not select: a program may have more than 1024 descriptors.
         poll = select.poll()
         poll.register(self._heard, select.POLLIN)
         if sock is not None:
-            poll.register(sock, events)
+            poll.register(sock, events or select.POLLIN)
         ready = poll.poll(None if timeout_s is None else timeout_s * 1000)
         has_rung = is_readable = False
         for descriptor, event in ready:

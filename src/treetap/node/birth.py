@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from treetap.config.settings import resolve
-from treetap.node import identity, registry, standing
+from treetap.node import identity, standing
 from treetap.node.api import slot
 from treetap.node.core import Node
 
@@ -43,16 +43,22 @@ def begin(
         arguments["name"] = name
     settings = resolve(arguments)
     node = Node(settings, parent=_parent(settings.home), probe_set_factory=probe_set_factory)
-    node.open()
+    node.open(is_hurried=True)
     slot.fill(node, is_from_startup=True)
     try:
         standing.join(node)
     except Exception as exc:  # noqa: BLE001 - the process lives on, asleep
         node.faults.add("joining the tree", exc)
+    if not node.life.is_shipping_soon:
+        node.open_control_plane()
     return node
 
 
 def _parent(home: str) -> str:
     """The parent's id; that of the program before, if this process replaced itself by exec."""
     parent = identity.sound_id(os.environ.get(identity.PARENT_VARIABLE, ""))
-    return registry.parent_of(home, parent) if parent == identity.own_id() else parent
+    if parent != identity.own_id():
+        return parent
+    from treetap.node import registry
+
+    return registry.parent_of(home, parent)

@@ -63,6 +63,7 @@ class ControlPlane:
         on_fault: Called with a phrase and an exception.
         request_timeout_s: For one request.
         on_signal: Called when something has been written to ``signal_descriptor``.
+        bell: Whose descriptor that is, if there is one already; it is closed with the control plane.
 
     Raises:
         ControlPlaneError: The address can't be bound (slug ``control-plane-port``).
@@ -77,6 +78,7 @@ class ControlPlane:
         *,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
         on_signal: Callable[[], None] | None = None,
+        bell: Bell | None = None,
     ) -> None:
         self._serve = serve
         self._on_signal = on_signal
@@ -87,7 +89,8 @@ class ControlPlane:
         self.bound_port: int = self._listener.getsockname()[1]
         self._is_closing = False
         self._is_paused = False
-        self._bell = Bell()
+        self._bell = bell if bell is not None else Bell()
+        self._is_bell_given = bell is not None
         # Protects the table below, never held across I/O.
         self._lock = _thread.allocate_lock()
         self._connections: dict[int, Connection] = {}
@@ -105,7 +108,8 @@ class ControlPlane:
             self._begin_accepting()
         except ControlPlaneError:
             self._listener.close()
-            self._bell.close()
+            if not self._is_bell_given:
+                self._bell.close()
             raise
 
     def _begin_accepting(self) -> None:

@@ -5,20 +5,14 @@ Everything here runs in a sleeping process and is light. ``life`` has the transi
 
 from __future__ import annotations
 
+import _thread
 import os
 import sys
 import time
 
 from treetap.errors import DebuggerError
-from treetap.node import (
-    control,
-    ending,
-    forking,
-    identity,
-    launch,
-    registry,
-    thread,
-)
+from treetap.node import ending, forking, identity, launch, thread
+from treetap.node.bell import Bell
 from treetap.node.fault import FaultRecord
 from treetap.node.life import Life
 
@@ -29,7 +23,11 @@ if TYPE_CHECKING:
 
     from treetap.config.settings import Settings
     from treetap.model.node import NodeIdentity
+    from treetap.node import control
     from treetap.node.engine import ProbeSetLike
+
+#: Who finds the control plane being opened by another thread waits no longer for that.
+_OPENING_TIMEOUT_S = 1.0
 
 
 class Node:
@@ -46,7 +44,8 @@ class Node:
         identity: Who this process is.
         faults: What went wrong in our own threads.
         life: Its transitions, and what it holds while it is awake.
-        request_timeout_s: For one request to the control plane; read when that is opened.
+        request_timeout_s: For one request to the control plane, if not the usual; read when that is
+            opened.
     """
 
     def __init__(
@@ -66,11 +65,16 @@ class Node:
         self.settings = settings
         self.identity: NodeIdentity = identity.own_identity(settings.name, parent=parent)
         self.faults = FaultRecord()
-        self.request_timeout_s = control.REQUEST_TIMEOUT_S
+        self.request_timeout_s: float | None = None
         self.life = Life(self, probe_set_factory)
         self._warnings: list[str] = []
         self._is_closed = False
         self._control: control.ControlPlane | None = None
+        # Whether the control plane is still to be opened, and what is held while it is.
+        self._is_owed = False
+        self._opening = _thread.allocate_lock()
+        # Of a control plane that is still to be opened.
+        self._bell: Bell | None = None
         self._entry = ""
         self._exported = launch.Export()
         self._undo: dict[str, Callable[[], None]] = {}
@@ -90,6 +94,7 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """What the node knows of itself; returns at once, whatever else is going on."""
+        self.open_control_plane()
         awake = self.life.awake
         plane = self._control
         return {
@@ -115,6 +120,7 @@ class Node:
 
     def control_url(self) -> str:
         """Where others reach the control plane; ``""`` while no routable host is known."""
+        self.open_control_plane()
         host = self.settings.advertise_host or self.settings.control_host
         if self._control is None or host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared only
             return ""
@@ -144,13 +150,19 @@ class Node:
 
     # Its life.
 
-    def open(self) -> None:
+    def open(self, *, is_hurried: bool = False) -> None:
         """Open the control plane and enter the registry; the node sleeps, or is warm.
+
+        Args:
+            is_hurried: The control plane can wait: ``open_control_plane`` will be called.
 
         Raises:
             ControlPlaneError: The port can't be bound.
         """
-        self._open_control_plane(self.settings.control_port)
+        if is_hurried:
+            self._is_owed = True
+        else:
+            self._open_control_plane(self.settings.control_port)
         self.token()  # complains of a token file that others can read
         forking.follow(self)
         ending.follow(self)
@@ -161,6 +173,20 @@ class Node:
             self.life.warm_up()
         elif self.settings.start_state == "awake":
             self.wake_soon()
+
+    def open_control_plane(self) -> None:
+        """Open it if ``open`` has left that for later. What goes wrong is among the faults."""
+        if not self._is_owed or not self._opening.acquire(timeout=_OPENING_TIMEOUT_S):
+            return
+        try:
+            if self._is_owed:
+                self._is_owed = False
+                self._open_control_plane(self.settings.control_port)
+        except Exception as exc:  # noqa: BLE001 - the node does without
+            self.faults.add("opening the control plane", exc)
+            self._close_bell()
+        finally:
+            self._opening.release()
 
     def wake(self, daemon_url: str | None = None, *, may_use_token: bool = True) -> dict[str, Any]:
         """See ``Life.wake``."""
@@ -178,23 +204,24 @@ class Node:
         if self._is_closed:
             return
         self._is_closed = True
+        self._forgo_control_plane()
         self.life.end()
         forking.forget(self)
         ending.forget(self)
         for undo in self._undo.values():
             undo()
         self._exported.take_back()
-        if self._entry:
-            registry.remove_node(self._entry)
+        self._leave_registry()
         if self._control is not None:
             self._control.stop()
+        self._close_bell()
 
     def finish(self, timeout_s: float) -> None:
         """Ship what is left as the process ends, and leave the registry; never raises."""
         try:
+            self._forgo_control_plane()
             self.life.finish(timeout_s)
-            if self._entry:
-                registry.remove_node(self._entry)
+            self._leave_registry()
         except Exception as exc:  # noqa: BLE001 - the program's end isn't ours to spoil
             self.faults.add("the end of the process", exc)
 
@@ -222,12 +249,16 @@ class Node:
         """After a fork: become the child's node. ``forking`` has the table of what is kept."""
         parent = self.identity.id
         abandoned, self._control = self._control, None
+        bell, self._bell = self._bell, None
+        self._is_owed, self._opening = False, _thread.allocate_lock()
         try:
             self._start_over_in_child(parent)
         finally:
             # Not before: a signal writes to its bell.
             if abandoned is not None:
                 abandoned.abandon_in_child()
+            if bell is not None:
+                bell.close()
 
     def _start_over_in_child(self, parent: str) -> None:
         self.identity = identity.own_identity(
@@ -252,16 +283,19 @@ class Node:
     # Inside.
 
     def _open_control_plane(self, port: int) -> None:
+        from treetap.node import control, registry
+
         plane = control.ControlPlane(
             self.settings.control_host,
             port,
             self._serve,
             self.faults.add,
-            request_timeout_s=self.request_timeout_s,
+            request_timeout_s=self.request_timeout_s or control.REQUEST_TIMEOUT_S,
             on_signal=self._dump_soon,
+            bell=self._bell,
         )
         plane.start()
-        self._control = plane
+        self._control, self._bell = plane, None
         try:
             self._entry = registry.write_node(
                 self.settings.home,
@@ -271,6 +305,27 @@ class Node:
         except OSError as exc:
             # A home that can't be written must not stop a program from running.
             self.warn(f"This node can't be found by `treetap ps`: {exc}.")
+
+    def _forgo_control_plane(self) -> None:
+        """If it isn't open by now, nobody needs it any more."""
+        if self._is_owed and self._opening.acquire(timeout=_OPENING_TIMEOUT_S):
+            self._is_owed = False
+            self._opening.release()
+
+    def _close_bell(self) -> None:
+        """Of a control plane that was never opened."""
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            undo = self._undo.pop("signal", None)
+            if undo is not None:
+                undo()  # or the signal would write to whatever has the bell's descriptor next
+            bell.close()
+
+    def _leave_registry(self) -> None:
+        if self._entry:
+            from treetap.node import registry
+
+            registry.remove_node(self._entry)
 
     def _serve(self, connection: control.Connection) -> None:
         from treetap.node import routes  # not before somebody asks something
@@ -297,11 +352,17 @@ class Node:
             self._undo["breakpoint"] = ours.take_back
 
     def _follow_signal(self) -> None:
-        if self.settings.debug and self._control is not None:
+        if self.settings.debug:
             from treetap.node import usr1
 
-            usr1.follow(self, self._control.signal_descriptor)
+            usr1.follow(self, self._signal_descriptor())
             self._undo["signal"] = lambda: usr1.forget(self)
+
+    def _signal_descriptor(self) -> int:
+        if self._control is not None:
+            return self._control.signal_descriptor
+        self._bell = Bell()  # the signal may come before the control plane is there
+        return self._bell.pulled
 
     def _dump_soon(self) -> None:
         """A SIGUSR1 has come; one that comes while its answer is being made is answered by that."""

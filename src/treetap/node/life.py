@@ -53,7 +53,7 @@ class Life:
         self.probe_set: ProbeSetLike | None = None
         self.awake: Awake | None = None
         self._turn = _thread.allocate_lock()
-        self._is_over = False
+        self._is_over = self._is_finishing = False
         self._cancel_wake: Callable[[], None] | None = None
         self._adoption: Adoption | None = None
         self._adopted: tuple[list[dict[str, Any]], dict[str, Any] | None] = ([], None)
@@ -156,6 +156,12 @@ class Life:
         self.probe_set = self._make_probe_set()
         self.probe_set.apply(engine.readable_probes(self._adopted[0], self._node.faults.add))
 
+    @property
+    def is_shipping_soon(self) -> bool:
+        """Whether only the last step of an adoption is still to come."""
+        adoption = self._adoption
+        return adoption is not None and adoption.is_armed
+
     def ship_adopted(self) -> None:
         """The last step of the adoption: begin to ship. Gives the turn back."""
         try:
@@ -170,9 +176,20 @@ class Life:
             return
         # In this order: a fork may come in between.
         self.awake = awake
+        self._do_what_could_wait()
         self.state = next_state(WAKING, "woken")
         self._adoption = None
         self._turn.release()
+
+    def _do_what_could_wait(self) -> None:
+        """The rest of a birth: the program, and the rows that there are, have gone first."""
+        if self._is_finishing or self.probe_set is None:
+            return
+        try:
+            self.probe_set.prepare()
+        except Exception as exc:  # noqa: BLE001 - the first hit tries again
+            self._node.faults.add("the engine", exc)
+        self._node.open_control_plane()
 
     def give_up_adoption(self, cause: Exception | None) -> None:
         """Instead of the last step: asleep again. Gives the turn back."""
@@ -182,6 +199,7 @@ class Life:
         self._end_awake("sleep")
         self.state = next_state(WAKING, "failed-from-sleeping")
         self._turn.release()
+        self._node.open_control_plane()
 
     def settle(self) -> None:
         """Have an adoption that is under way done, e.g. before a fork."""
@@ -193,6 +211,7 @@ class Life:
 
     def finish(self, timeout_s: float) -> None:
         """Ship what is left as the process ends."""
+        self._is_finishing = True
         self._forgo_adoption()
         if self._adoption is not None:
             self._wait_for_turn(timeout_s)
@@ -286,6 +305,7 @@ class Life:
             self._check_open()
             if self.probe_set is None:
                 self.probe_set = self._make_probe_set()
+            self.probe_set.prepare()
         except BaseException:
             connection.close()
             raise

@@ -131,7 +131,6 @@ class Awake:
         Args:
             probes: What to arm; what the daemon's welcome says, if not given.
         """
-        self._probe_set.prepare()
         if self._first is not None:
             self._shipper.take_probes(self._first.welcome)
         elif probes is not None:

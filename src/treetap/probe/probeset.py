@@ -133,8 +133,10 @@ class ProbeSet:
         Without it each probe's first hit does. A child of an awake tree has its probes sooner so, and
         this when there is time.
         """
-        self._is_prepared = True
         with self.unseen():
+            from treetap.probe import fastpath, taking  # noqa: F401 - all that a hit needs
+
+            self._is_prepared = True
             for armed in list(self._probes.values()):
                 armed.prepare()
 
@@ -189,7 +191,12 @@ class ProbeSet:
         return Unseen(self._busy_threads)
 
     def hold_for_fork(self) -> None:
-        """Have no change under way while the process forks, for the child would have half of it."""
+        """Have no change under way while the process forks, for the child would have half of it.
+
+        Nor a first hit that loads what it needs, in another thread: the child would wait for its end.
+        """
+        if self._probes and not self._is_prepared:
+            self.prepare()
         if self._lock.acquire(timeout=_MAX_FORK_WAIT_S):
             self._holders.add(get_ident())
 

@@ -36,9 +36,9 @@ def _tap():  # noqa: ANN202 - any Python may read this file, even one without an
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        from treetap import finder
+        from treetap.finder import install as find_ours_in
 
-        finder.install(package)
+        find_ours_in(package)
         from treetap.node.birth import begin
 
         begin()
