@@ -300,12 +300,14 @@ def test_a_program_that_is_stopped_in_the_background_is_answered(shells):
     program = shells.run(
         """
         import os, time
+        print("it runs")
         while not os.path.exists(f"{__file__}.go"):
             time.sleep(0.01)
         breakpoint()
         print("went on")
         """
     )
+    program.expect("it runs")
     os.kill(program.pid, signal.SIGSTOP)
     program.wait_for_stop()
     program.resume_in_background()

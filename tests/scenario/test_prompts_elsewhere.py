@@ -339,7 +339,7 @@ def test_fg_brings_the_prompt_back_after_the_rest_of_the_job_was_stopped(shells,
     program.resume()
     wait_until(lambda: program.foreground() == program.broker(), 20)
     program.line("p 6 * 7")
-    program.expect(r"\n42\n")
+    program.expect("42\n")
     program.prompt()
     program.ctrl_c(2)
     program.line("c")
