@@ -70,3 +70,16 @@ def test_a_process_without_a_terminal_is_of_the_one_above_it_that_has_one():
         capture_output=True, text=True, check=True, start_new_session=True,
     )  # fmt: skip
     assert done.stdout.split() == ["True", "False", "True"]
+
+
+def test_a_group_is_looked_after_if_somebody_in_another_one_of_its_session_started_it():
+    sleep = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    job = subprocess.Popen(sleep, stdin=subprocess.PIPE, process_group=0)
+    alone = subprocess.Popen(sleep, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        assert kinship.is_looked_after(job.pid)
+        assert not kinship.is_looked_after(alone.pid)
+    finally:
+        for process in (job, alone):
+            process.communicate()
+    assert not kinship.is_looked_after(job.pid)

@@ -107,3 +107,50 @@ def test_a_broker_of_a_tree_whose_root_has_ended_serves_who_has_started_it(home)
         connection.sendall(message.encode(message.LIST))
         assert message.STANDINGS.encode() in connection.recv(1000)
     wait_until(lambda: not os.path.exists(place.path("sock")), 20)
+
+
+def test_a_child_that_is_forked_meanwhile_does_not_keep_others_from_a_broker(home):
+    place = own_place()
+    reader, writer = os.pipe()
+    with place.alone():
+        child = os.fork()
+        if child == 0:
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+    with place.alone():  # would wait for ever
+        os.close(writer)
+        os.waitpid(child, 0)
+    os.close(reader)
+
+
+def test_a_broker_that_is_killed_before_it_listens_is_started_again(home, monkeypatch):
+    counted = home / "count"
+    flaky = home / "python"
+    home.mkdir(mode=0o700)
+    flaky.write_text(
+        f"#!/bin/sh\necho >> {counted}\n"
+        f'[ $(wc -l < {counted}) -gt 2 ] && exec {sys.executable} "$@"\nkill -9 $$\n'
+    )
+    flaky.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(flaky))
+    child = os.fork()
+    if child == 0:  # a root of its own, for the broker ends with it
+        own_place()._replace(root=os.getpid()).connect().close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert counted.read_text().count("\n") == 3
+
+
+def test_a_broker_starts_in_a_process_group_of_its_own_for_ctrl_c_is_not_meant_for_it(
+    home, monkeypatch
+):
+    seen = home / "group"
+    home.mkdir(mode=0o700)
+    teller = home / "python"
+    teller.write_text(f"#!/bin/sh\ncut -d' ' -f5 /proc/$$/stat > {seen}\nexit 1\n")
+    teller.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(teller))
+    with pytest.raises(PauseError):
+        own_place().connect()
+    assert int(seen.read_text()) != os.getpgid(0)
