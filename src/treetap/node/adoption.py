@@ -1,10 +1,11 @@
 """How a process that starts in an awake tree gets the tree's probes.
 
 They must be there before the code that they are meant for runs, and the process must not be held up.
-Loading the engine takes 11 ms, so it is loaded only when it is needed: at once if a probe may
+Loading the engine takes 5 ms, so it is loaded only when it is needed: at once if a probe may
 be meant for the main script or for a module that is loaded already; when a module is imported that a
 probe may be meant for; else after a quarter of a second, by when a short process is over. What the
-shipper needs is loaded in its own thread, a moment after that, so that the script goes first.
+shipper needs, and what hits do, is loaded in a thread of its own a moment after that, so that the script
+goes first; there the control plane is opened, too, if it waited for the arming.
 """
 
 from __future__ import annotations
