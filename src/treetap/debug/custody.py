@@ -200,11 +200,23 @@ class Custody:
     def retake(self) -> None:
         """Whoever looks after the job has stopped it, and let it go on: it isn't the job's turn."""
         former = self.former
-        if former is None or terminal.foreground(self.fd) != former.group:
+        if former is None:
+            return
+        now = terminal.foreground(self.fd)
+        if now != former.group:
+            if now not in (0, self._group):
+                self._give_modes_back(former)
             return
         process = kinship.read_process(former.group)
         if process is None or process.state != "T":
             terminal.set_foreground(self.fd, self._group)
+
+    def _give_modes_back(self, former: Former) -> None:
+        """A ctrl-z has stopped a holder before it was one: the shell gets the modes of before."""
+        ours = terminal.reading(terminal.held(former.modes))
+        now = terminal.modes(self.fd)
+        if now is not None and terminal.to_plain(now) == terminal.to_plain(ours):
+            terminal.set_modes(self.fd, former.modes)
 
     def stay(self) -> None:
         """The holder can't enter our group: it is in the foreground where it was."""
