@@ -11,8 +11,6 @@ from tests.conftest import wait_until
 from tests.scenario.pty_shell import Shells
 from treetap.debug.standing import holders
 
-CTRL_C = pytest.mark.parametrize("presses", [0, 3], ids=["calm", "ctrl-c"])
-
 #: A child in another session; ``BEFORE`` is what its parent does first, and in the tree's.
 OUTSIDE = """
     import subprocess, sys, time
@@ -69,8 +67,7 @@ def finish(program):
 
 
 @BROKERS
-@CTRL_C
-@pytest.mark.parametrize("term", ["dumb", "xterm"])
+@pytest.mark.parametrize(("presses", "term"), [(3, "dumb"), (3, "xterm"), (0, "dumb")])
 def test_a_process_of_another_session_is_prompted_on_the_trees_terminal(
     shells, has_broker, presses, term
 ):
@@ -285,8 +282,9 @@ ORPHAN = """
 """
 
 
-@pytest.mark.parametrize("is_outside", [False, True], ids=["same-session", "other-session"])
-@pytest.mark.parametrize("term", ["dumb", "xterm"])
+@pytest.mark.parametrize(
+    ("term", "is_outside"), [("dumb", False), ("xterm", False), ("xterm", True)]
+)
 def test_who_outlives_its_root_at_the_prompt_leaves_the_terminal_to_the_shell(
     shells, term, is_outside
 ):
