@@ -69,24 +69,6 @@ def test_two_trees_of_which_one_is_killed_at_the_prompt(shells):
     program.end()
 
 
-def test_two_trees_in_a_job_that_is_suspended(shells):
-    first, second = (shlex.join(run_command(*worker(shells, n))) for n in (1, 2))
-    program = shells.plainly("sh", "-c", f"{first} & {second} & wait; echo done")
-    program.prompt()
-    for _ in range(2):
-        program.type("\x1a")
-        program.wait_for_stop()
-        program.resume()
-        program.prompt()
-        program.ctrl_c()
-    program.line("c")
-    program.prompt()
-    program.ctrl_c()
-    program.line("c")
-    program.expect("done")
-    program.end()
-
-
 @pytest.mark.parametrize("trees", ["one", "two"])
 def test_make_with_two_jobs(shells, trees):
     if shutil.which("make") is None:
