@@ -96,6 +96,7 @@ def test_a_process_without_a_terminal_says_how_to_answer_and_is_answered(shells,
     answer.expect(r"answering worker \(\d+\)\. ctrl-d gives it back")
     answer.expect(r"worker.py\(2\)work\(\)")
     answer.prompt()
+    os.kill(answer.pid, signal.SIGUSR1)  # for a dump, to whoever it may concern
     answer.type("nonsense that is dropped")
     answer.ctrl_c(3)
     answer.line("p total + 30")

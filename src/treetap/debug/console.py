@@ -207,14 +207,20 @@ class Console:
 
     def _watch(self) -> None:
         """Nobody hears the channel while a line is typed: so its end is told by a signal."""
-        watched = select.poll()
-        watched.register(self._channel, 0)
-        watched.poll()
+        self._is_closed(None)
         main = threading.main_thread().ident
         if main is not None:
             signal.pthread_kill(main, signal.SIGUSR1)
 
+    def _is_closed(self, timeout_ms: int | None) -> bool:
+        watched = select.poll()
+        watched.register(self._channel, 0)
+        return bool(watched.poll(timeout_ms))
+
     def _stop_typing(self, _number: int, _frame: object) -> None:
+        # Others may send this signal too, to a whole group: for a dump.
+        if not self._is_closed(0):
+            return
         self._is_over = True
         if self._is_typing:
             raise _Over
