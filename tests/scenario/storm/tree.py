@@ -10,6 +10,7 @@ import bdb
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -40,6 +41,9 @@ class Worker:
         while True:
             # Whoever steps out of a job finds itself here, and may quit here.
             with contextlib.suppress(bdb.BdbQuit):
+                # Not in recv: a signal that comes just before it would be acted on at the next order.
+                while not select.select([self.connection], [], [], 0.2)[0]:
+                    pass
                 received = self.connection.recv(4096)
                 if not received:
                     return
