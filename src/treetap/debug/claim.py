@@ -118,17 +118,25 @@ class Claim:
     def visit_home(self) -> bool:
         """Go back there for a moment, if nobody else is in it; whether ``come_back`` is due.
 
-        A child that is made now could not enter a group that isn't.
+        A child that is made now could not enter a group that isn't. The foreground comes along, so
+        that no ctrl-c is lost meanwhile.
         """
-        if self.home != os.getpid() or kinship.is_group_there(self.home):
+        home = self.home
+        if home != os.getpid() or kinship.is_group_there(home):
             return False
+        is_in_front = terminal.foreground(self.fd) == self._group
         try:
             os.setpgid(0, 0)
         except OSError:
             return False
+        if is_in_front:
+            terminal.set_foreground(self.fd, home)
         return True
 
     def come_back(self) -> None:
+        """From there."""
+        if terminal.foreground(self.fd) == self._home:
+            terminal.set_foreground(self.fd, self._group)
         with contextlib.suppress(OSError):  # the broker has died: then we are at home
             os.setpgid(0, self._group)
 

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import frames
-from treetap.debug.base import debugger
 from treetap.debug.completion import candidates
 from treetap.debug.entry import detach
+from treetap.debug.pdbs import debugger
 
 if TYPE_CHECKING:
     import pdb

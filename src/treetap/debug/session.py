@@ -66,6 +66,7 @@ class Session:
         #: Who reads the lines: another one while our own is shown from there.
         self.talker = self._thread
         self._was_pressed = False
+        self._is_visiting = False
         self._heartbeat = Heartbeat()
         self._outer = BUSY
         settings = resolve()
@@ -156,16 +157,29 @@ class Session:
         return 0 if is_command else self._claim.home
 
     def visit_home(self) -> bool:
-        return self._claim.visit_home()
+        # A prompt in the middle of this would be in the wrong group.
+        self._is_visiting = True
+        self._is_visiting = self._claim.visit_home()
+        if not self._is_visiting:
+            self._take_up_press()
+        return self._is_visiting
 
     def come_back(self) -> None:
         self._claim.come_back()
+        self._is_visiting = False
+        self._take_up_press()
+
+    def _take_up_press(self) -> None:
+        if self.mode == STEPPING and self.take_press():
+            signal.raise_signal(signal.SIGINT)
 
     def take_interrupt(self, frame: FrameType | None) -> bool:
         """SIGINT has come; in the main thread. Whether it was ours to act on."""
         if self.mode in (OVER, WAITING, READING):
             return False
-        if self.mode == STEPPING and self.on_interrupt is not None:
+        if self._is_visiting:
+            self._was_pressed = True
+        elif self.mode == STEPPING and self.on_interrupt is not None:
             self.on_interrupt(frame)
         elif self.mode == COMMAND:
             if threading.current_thread() is self.talker:
