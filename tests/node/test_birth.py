@@ -130,7 +130,9 @@ def test_one_that_ends_sooner_was_never_there(hurried, home, monkeypatch, end):
     treetap.shutdown()
     assert live_nodes(str(home)) == []
     assert node.status()["control_port"] == 0
-    assert node.status()["faults"] == []
+    # That the daemon isn't there may be found out meanwhile.
+    places = {fault["where"] for fault in node.status()["faults"]}
+    assert places <= {"reaching the daemon"}
     wait_until(lambda: descriptors() == before)
 
 
