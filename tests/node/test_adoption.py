@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import os
 import subprocess
@@ -133,6 +134,7 @@ def test_an_engine_that_fails_leaves_the_node_asleep(make_node):
 
 def test_a_finder_waits_only_so_long_for_another_thread_that_loads(make_node, module, monkeypatch):
     monkeypatch.setattr(adoption, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(adoption, "_LOADING_TIMEOUT_S", 0.1)
     is_loading, may_load = threading.Event(), threading.Event()
 
     def factory(_node):
@@ -146,6 +148,39 @@ def test_a_finder_waits_only_so_long_for_another_thread_that_loads(make_node, mo
     assert importlib.import_module(module).x == 1
     may_load.set()
     wait_until(lambda: node.state == "awake")
+
+
+def test_an_import_waits_for_the_engine_that_another_thread_is_loading(
+    make_node, module, monkeypatch
+):
+    monkeypatch.setattr(adoption, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(adoption, "_LOADING_TIMEOUT_S", 20)
+    is_loading, may_load = threading.Event(), threading.Event()
+
+    def factory(_node):
+        is_loading.set()
+        may_load.wait(20)
+        return FakeProbeSet()
+
+    node = make_node(factory=factory)
+    node.life.adopt([fields(f"{module}.py:1")], None, "")
+    is_loading.wait(20)
+    timer = threading.Timer(0.1, may_load.set)
+    timer.start()
+    assert importlib.import_module(module).x == 1
+    assert [each.id for each in node.life.probe_set.wanted] == ["p1"]
+    timer.join()
+
+
+def test_what_was_armed_as_the_process_ends_is_shipped_all_the_same(adopt, module, monkeypatch):
+    def refuse(*_arguments):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    node = adopt(f"{module}.py:1")
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    importlib.import_module(module)
+    assert node.state == "awake"
+    assert node.status()["faults"][0]["where"] == "the start of the shipper"
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 PATIENCE_S = 0.25
 #: How long the shipper lets the program go first; nobody who waits for it waits so long (``hurry``).
 _SHIPPING_DELAY_S = 0.02
-#: Another thread that loads may need the very module that this thread is importing.
-_LOADING_TIMEOUT_S = 0.5
+#: Another thread that loads may need the very module that this thread is importing. As a rule it
+#: doesn't, and is through after 11 ms, if the machine has nothing else to do.
+_LOADING_TIMEOUT_S = 2.0
 
 #: Files that any module may be, as far as its name tells.
 _ANY = ("__init__", "__main__")
@@ -46,6 +47,7 @@ class Adoption:
         # Whoever has it loads, or cancels; once.
         self._lock = _thread.allocate_lock()
         self._is_settled = False
+        self._loader = 0
         #: Whether only the shipping is still to come.
         self.is_armed = False
         # Held until there is no more need to be patient.
@@ -73,10 +75,14 @@ class Adoption:
             if self._is_settled:
                 return
             self._settle()
+            self._loader = _thread.get_ident()
             self._life.arm_adopted()
             self.is_armed = True
-            thread.start(self._ship)
+            # Not before: who imports meanwhile what a probe may be meant for, waits for it.
+            self._forget_finder()
+            self._begin_shipping()
         except Exception as exc:  # noqa: BLE001 - the process goes on, asleep
+            self._forget_finder()
             self._life.give_up_adoption(exc)
         finally:
             self._lock.release()
@@ -96,6 +102,7 @@ class Adoption:
         try:
             if not self._is_settled:
                 self._settle()
+                self._forget_finder()
                 self._life.give_up_adoption(None)
         finally:
             self._lock.release()
@@ -111,13 +118,22 @@ class Adoption:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """As a finder: load when a module comes that a probe may be meant for; find nothing."""
-        if not any(each.may_be(name) for each in self._wanted):
+        if _thread.get_ident() == self._loader or not any(
+            each.may_be(name) for each in self._wanted
+        ):
             return None
         self.load()
         # The search goes over a list that has changed under it, so begin it anew.
         from _frozen_importlib import _find_spec  # type: ignore[attr-defined] # not in its stub
 
         return _find_spec(name, path, target) if self not in sys.meta_path else None
+
+    def _begin_shipping(self) -> None:
+        try:
+            thread.start(self._ship)
+        except RuntimeError:
+            # The process is ending, and waits for us: this very thread does it.
+            self._life.ship_adopted()
 
     def _ship(self) -> None:
         self._leisure.acquire(timeout=_SHIPPING_DELAY_S)
@@ -132,6 +148,7 @@ class Adoption:
             self._is_waiting = False
             with self._lock:
                 self._settle()
+                self._forget_finder()
                 self._life.give_up_adoption(exc)
 
     def _load_later(self) -> None:
@@ -141,7 +158,6 @@ class Adoption:
 
     def _settle(self) -> None:
         self._is_settled = True
-        self._forget_finder()
         if self._patience.locked():
             self._patience.release()
 
