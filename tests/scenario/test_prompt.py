@@ -230,7 +230,12 @@ def test_an_error_inside_pdb_releases(shells):
 
 @pytest.mark.parametrize(
     "blocking",
-    ["time.sleep(60)", "subprocess.run(['sleep', '60'])", "while True: pass"],
+    [
+        "time.sleep(60)",
+        # In no prompt's group; it goes when nobody can write to it any more.
+        "subprocess.Popen(['cat'], stdin=subprocess.PIPE).wait()",
+        "while True: pass",
+    ],
     ids=["sleep", "child", "loop"],
 )
 @JOBS
