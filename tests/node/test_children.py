@@ -79,8 +79,16 @@ def program(kind: str) -> str:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    path = tmp_path_factory.mktemp("home")
+    path.chmod(0o700)
+    return path
+
+
+@pytest.fixture(scope="module")
 def real(home):
+    """One for all tests: each has a probe of its own."""
     daemon = RealDaemon(home)
     yield daemon.start()
     daemon.close()
@@ -90,6 +98,7 @@ def real(home):
 def run(home, real, tmp_path):
     """Runs a program as ``treetap run`` does, in a tree that is awake from the start."""
     (tmp_path / "work.py").write_text(WORK)
+    added = []
 
     def run(kind, method):
         (tmp_path / "program.py").write_text(program(kind))
@@ -101,15 +110,18 @@ def run(home, real, tmp_path):
         probe = real.client.add_probe(
             location="work.py:4", expressions=["number"], target={"tree": tree}
         )
+        added.append(probe["id"])
         real.client.set_tree(tree, awake=True)
         done = subprocess.run(
             [sys.executable, "-W", "error", "program.py", method],
-            env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=50,
+            env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=100,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
         return probe["id"], [tuple(each) for each in json.loads(done.stdout)]
 
-    return run
+    yield run
+    for probe_id in added:
+        real.client.remove_probe(probe_id)
 
 
 @pytest.mark.timeout(120)
@@ -125,7 +137,7 @@ def test_values_of_children_arrive_under_their_own_pids(run, real, home, kind, m
         hits = [(hit["pid"], hit["values"]["number"] * 10) for hit in real.hits(probe_id)]
         return sorted(hits) if len(hits) >= len(expected) else None
 
-    assert wait_until(arrived, 20) == sorted(expected)
+    assert wait_until(arrived) == sorted(expected)
     assert len({pid for pid, _total in expected}) > 1
     wait_until(lambda: live_nodes(str(home)) == [])
     assert {hit["tree"] for hit in real.hits(probe_id)} == {identity.own_id()}

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.node.fake_probe_set import FakeProbeSet
+from tests.ports import free_port
 from treetap.client import DaemonClient
 from treetap.errors import DaemonError
 
@@ -20,11 +21,8 @@ class RealDaemon:
     """Started on demand, on one port for all its lives."""
 
     def __init__(self, home):
-        import socket
-
         self.home = home
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = DaemonClient(self.url)
         self.process = None
@@ -32,7 +30,7 @@ class RealDaemon:
     def start(self):
         command = ["-m", "treetap.app", "run", "--home", str(self.home), "--port", str(self.port)]
         self.process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL)
-        wait_until(self.is_up, 20)
+        wait_until(self.is_up)
         return self
 
     def is_up(self):

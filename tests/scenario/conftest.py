@@ -19,6 +19,7 @@ from tests.ports import free_port
 from treetap.cli import live
 from treetap.client import DaemonClient, find_daemon
 from treetap.config.settings import resolve
+from treetap.node.identity import process_start_ns
 
 TIMEOUT_S = 100
 
@@ -105,7 +106,12 @@ class Machine:
             return list(reversed(list(client.all_events(probe=probe, limit=1000))))
 
     def close(self) -> None:
-        self.treetap("daemon", "stop")
+        # Not by a command, which takes half a second to say that there is none.
+        if find_daemon(self.home) is not None:
+            pid = self.daemon_pid()
+            with self.client() as client:
+                client.shutdown()
+            wait_until(lambda: not process_start_ns(pid))
         for process in self._started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
