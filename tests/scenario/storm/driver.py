@@ -73,6 +73,7 @@ class Driver:
     def __init__(
         self, folder: Path, seed: int, command: list[str], environment: dict[str, str]
     ) -> None:
+        self.seed = seed
         self.random = random.Random(seed)
         self.rounds = 0
         self.prompts = 0
@@ -120,7 +121,10 @@ class Driver:
             if self._terminal is not None:
                 self._end()
         except (StormError, OSError) as exc:
-            raise StormError(f"{exc}\n{self._state()}\n" + "\n".join(self._journal[-400:])) from exc
+            where = f"seed {self.seed}, round {self.rounds}"
+            raise StormError(
+                f"{where}: {exc}\n{self._state()}\n" + "\n".join(self._journal[-400:])
+            ) from exc
         finally:
             self.close()
 
