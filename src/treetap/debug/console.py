@@ -73,7 +73,9 @@ class Console:
         The terminal's modes are as before then.
         """
         signal.signal(signal.SIGUSR1, self._stop_typing)
-        threading.Thread(target=self._watch, daemon=True).start()
+        watched = select.poll()
+        watched.register(self._channel, 0)
+        threading.Thread(target=_watch, args=(watched,), daemon=True).start()
         try:
             self._set_modes()
             while True:
@@ -205,25 +207,16 @@ class Console:
         if not terminal.set_modes(self._fd, terminal.reading(self._former)):
             raise HungUp
 
-    def _watch(self) -> None:
-        """Nobody hears the channel while a line is typed: so its end is told by a signal."""
-        self._is_closed(None)
-        main = threading.main_thread().ident
-        if main is not None:
-            signal.pthread_kill(main, signal.SIGUSR1)
+    def _stop_typing(self, _number: int, _frame: object) -> None:
+        # It may come late; and others may send it too, to a whole group: for a dump.
+        if self._is_typing and self._is_closed():
+            self._is_over = True
+            raise _Over
 
-    def _is_closed(self, timeout_ms: int | None) -> bool:
+    def _is_closed(self) -> bool:
         watched = select.poll()
         watched.register(self._channel, 0)
-        return bool(watched.poll(timeout_ms))
-
-    def _stop_typing(self, _number: int, _frame: object) -> None:
-        # Others may send this signal too, to a whole group: for a dump.
-        if not self._is_closed(0):
-            return
-        self._is_over = True
-        if self._is_typing:
-            raise _Over
+        return bool(watched.poll(0))
 
     def _write_rest(self) -> None:
         """What the party said last."""
@@ -251,3 +244,11 @@ class Console:
                 left = left[os.write(self._fd, left) :]
         except OSError:
             pass  # gone; the next read says so
+
+
+def _watch(watched: select.poll) -> None:
+    """Nobody hears the channel while a line is typed: so its end is told by a signal."""
+    watched.poll()
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, signal.SIGUSR1)
