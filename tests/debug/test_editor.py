@@ -47,7 +47,8 @@ class Typist:
                 line.set_exception(exc)
 
         threading.Thread(target=read, daemon=True).start()
-        self.sees(prompt.rstrip())
+        # What stands on the screen may be of an earlier line.
+        wait_until(lambda: not termios.tcgetattr(self.slave)[3] & termios.ICANON or line.done(), 20)
         return line
 
     def type(self, text):
