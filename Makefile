@@ -21,7 +21,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench bench-one clean
+.PHONY: help demo environment test check format bench bench-one clean
 
 ifneq ($(filter-out help clean,$(or $(MAKECMDGOALS),help)),)
 # A name may be a pyenv shim; what it means is asked once.
@@ -76,8 +76,11 @@ demo: $(venv)/.made-for-use
 	@$(compile)
 	"$(venv)/bin/treetap" demo
 
+# What `test` and `check` make first.
+environment: $(venv)/.made-for-work
+
 test: $(venv)/.made-for-work
-	@$(compile)
+	@$(compile) tests
 	"$(venv)/bin/python" -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(venv)/.made-for-work
