@@ -18,6 +18,7 @@ PLAN = {
     "errors": Place(0, BOTH),
     "finder": Place(0, BOTH),
     "interpreter": Place(0, BOTH),
+    "proc": Place(0, BOTH),
     "model": Place(1, BOTH),
     "wire": Place(2, BOTH),
     "expression": Place(2, BOTH),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+
+from treetap import proc
 
 
 class Trees:
@@ -61,13 +62,4 @@ def is_alive(tree: str) -> bool:
 
 def process_start_ns(pid: int) -> int:
     """When a process began, as ``NodeIdentity.start_ns``; 0 if it is dead or can't be asked."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return 0
-    # The second field is the program's name, which may hold anything, a parenthesis too.
-    fields = stat.rpartition(b")")[2].split()
-    if fields[0] in (b"Z", b"X"):
-        return 0
-    # The system counts in ticks, an identity in nanoseconds.
-    return int(fields[19]) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    return proc.start_ns(proc.stat(pid))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from treetap import proc
+
 TREE_VARIABLE = "TREETAP_TREE"
 #: In an actor: ``PID DEPTH NAME``. To the kernel all actors are children of one process.
 ACTOR_VARIABLE = "TREETAP_ACTOR_NAME"
@@ -38,14 +40,11 @@ class Process(NamedTuple):
 
 def read_process(pid: int) -> Process | None:
     """The process; ``None`` if there is none, or this system doesn't tell."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name, in brackets, may hold anything.
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    fields = proc.stat(pid)
+    if not fields:
         return None
-    parent, group, session, tty, foreground = (int(field) for field in fields[1:6])
-    state, start_ticks = fields[0].decode(), int(fields[19])
+    parent, group, session, tty, foreground = map(int, fields[proc.PARENT : proc.FOREGROUND + 1])
+    state, start_ticks = fields[proc.STATE].decode(), int(fields[proc.START_TICKS])
     return Process(pid, state, parent, group, session, start_ticks, tty, foreground)
 
 
@@ -156,8 +155,7 @@ def is_looked_after(group: int) -> bool:
 def root_of(tree: str) -> int:
     """The pid of a tree's root while it lives, by the tree's id ``PID-START``; 0 once it is gone."""
     pid, _, start = tree.partition("-")
-    process = read_process(int(pid)) if pid.isdecimal() else None
-    if process is None or process.state == "Z":
+    if not pid.isdecimal():
         return 0
-    started_ns = process.start_ticks * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
-    return process.pid if f"{started_ns:x}" == start else 0
+    started_ns = proc.start_ns(proc.stat(int(pid)))
+    return int(pid) if started_ns and f"{started_ns:x}" == start else 0

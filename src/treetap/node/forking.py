@@ -29,6 +29,7 @@ from __future__ import annotations
 import os
 import time
 
+from treetap import proc
 from treetap.interpreter import FORK_WARNS_AFTER_HOOKS
 from treetap.node import forkwarning, thread
 
@@ -121,8 +122,5 @@ def _others() -> bool:
 
 def _count_threads() -> int:
     """Threads of this process, as the kernel counts them; 0 where it doesn't tell."""
-    try:
-        with open("/proc/self/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[17])
-    except OSError:
-        return 0
+    fields = proc.stat("self")
+    return int(fields[proc.THREADS]) if fields else 0

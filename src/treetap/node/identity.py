@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from treetap import proc
 from treetap.model.node import NodeIdentity
 
 TYPE_CHECKING = False
@@ -66,15 +67,10 @@ def process_start_ns(pid: int) -> int:
     On Linux it counts from the machine's boot: the wall clock's idea of the boot moves with
     every correction of the clock, and a live process must not be taken for a recycled pid.
     """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name, in brackets, may hold anything.
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return 0 if os.path.exists("/proc/self/stat") else _start_by_ps_ns(pid)
-    if fields[0] in (b"Z", b"X"):
-        return 0
-    return int(fields[19]) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+    fields = proc.stat(pid)
+    if not fields and not os.path.exists("/proc/self/stat"):
+        return _start_by_ps_ns(pid)
+    return proc.start_ns(fields)
 
 
 def boot_id() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from treetap import proc
 from treetap.node import identity
 
 TYPE_CHECKING = False
@@ -117,13 +118,11 @@ class Member:
 
 def read_process(pid: int) -> Process | None:
     """The process; ``None`` if there is none, or this system doesn't tell."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name, in brackets, may hold anything.
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    fields = proc.stat(pid)
+    if not fields:
         return None
-    return Process(pid, fields[0].decode(), int(fields[1]), int(fields[19]))
+    state, parent = fields[proc.STATE].decode(), int(fields[proc.PARENT])
+    return Process(pid, state, parent, int(fields[proc.START_TICKS]))
 
 
 def trees(nodes: list[LiveNode]) -> dict[str, list[Member]]:

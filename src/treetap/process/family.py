@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from treetap import proc
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -47,14 +49,11 @@ def processes() -> dict[int, Entry]:
 
 def entry_of(pid: int) -> Entry | None:
     """One live process, from ``/proc``; ``None`` if there is no such."""
-    try:
-        # The command's name, in brackets, may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except (OSError, ValueError):
+    fields = proc.stat(pid)
+    if proc.is_over(fields):
         return None
-    if len(fields) < 20 or fields[0] in (b"Z", b"X"):
-        return None
-    return Entry(pid, int(fields[1]), int(fields[2]), int(fields[19]))
+    parent, group = int(fields[proc.PARENT]), int(fields[proc.GROUP])
+    return Entry(pid, parent, group, int(fields[proc.START_TICKS]))
 
 
 def _processes_of_ps() -> dict[int, Entry]:
