@@ -58,6 +58,26 @@ def test_a_holder_is_known_until_it_ends_however_it_ends(tmp_path, modes):
     assert record.read() == Former(7, modes, 8)
 
 
+def test_who_holds_it_and_asks_goes_on_holding_it(tmp_path):
+    path = str(tmp_path / "tree.held")
+    record = Record(path)
+    record.hold()
+    assert Record(path).holder() == os.getpid()  # as another thread asks
+    assert Record(path).is_held()
+    program = (
+        "import sys; from treetap.debug.custody import Record; print(Record(sys.argv[1]).is_held())"
+    )
+
+    def is_held_for_others():
+        command = [sys.executable, "-c", program, path]
+        return subprocess.check_output(command, text=True) == "True\n"
+
+    assert is_held_for_others()
+    record.let_go()
+    assert not record.is_held()
+    assert not is_held_for_others()
+
+
 def test_the_keys_send_nothing_while_a_line_is_read_and_end_it(modes):
     reading = terminal.reading(modes)
     assert not reading[3] & termios.ISIG

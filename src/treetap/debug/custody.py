@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 #: ``struct flock`` of 64 bits: type, whence, start, length, pid.
 _FLOCK = "hhqqi4x"
+#: The records that this process holds: pid, device and inode. Who closes a file, by whichever
+#: descriptor, loses his lock on it: so these aren't opened to find out.
+_held_here: set[tuple[int, int, int]] = set()
 
 
 class Former(NamedTuple):
@@ -71,15 +74,24 @@ class Record:
     def hold(self) -> None:
         """Say that this process is at the prompt, until ``let_go`` or its end."""
         self._held = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _held_here.add(_here(os.fstat(self._held)))
         fcntl.lockf(self._held, fcntl.LOCK_EX)
 
     def let_go(self) -> None:
         held, self._held = self._held, None
         if held is not None:
+            _held_here.discard(_here(os.fstat(held)))
             os.close(held)
 
+    def _is_held_here(self) -> bool:
+        with contextlib.suppress(OSError):
+            return _here(self._path.stat()) in _held_here
+        return False
+
     def holder(self) -> int:
-        """Pid of the other process that is at the prompt; 0 for none, or where nobody tells."""
+        """Pid of the process that is at the prompt; 0 for none, or where nobody tells."""
+        if self._is_held_here():
+            return os.getpid()
         if sys.platform != "linux":
             return 0
         try:
@@ -94,7 +106,9 @@ class Record:
         return int(found[4]) if found[0] != fcntl.F_UNLCK else 0
 
     def is_held(self) -> bool:
-        """Whether another process is at the prompt."""
+        """Whether a process is at the prompt."""
+        if self._is_held_here():
+            return True
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -106,6 +120,10 @@ class Record:
         finally:
             os.close(descriptor)
         return False
+
+
+def _here(status: os.stat_result) -> tuple[int, int, int]:
+    return os.getpid(), status.st_dev, status.st_ino
 
 
 class Custody:
