@@ -142,6 +142,40 @@ def test_what_c_code_has_set_is_left_alone(start):
     assert "most recent call first" in out
 
 
+def test_what_c_code_sets_later_takes_its_place_and_stays_also_in_a_forked_child(start):
+    program = start("""
+        import faulthandler
+        treetap.init(debug=True)
+        faulthandler.register(signal.SIGUSR1, file=1, all_threads=False)
+        send()
+        child = os.fork()
+        send()
+        treetap.shutdown()
+        send()
+        if child:
+            sys.exit(os.waitpid(child, 0)[1])
+    """)
+    code, out, err = program.end()
+    assert (code, err) == (0, "")
+    assert out.count("most recent call first") == 5
+
+
+def test_what_c_code_has_taken_away_again_stays_away(start):
+    program = start("""
+        import faulthandler
+        treetap.init(debug=True)
+        faulthandler.unregister(signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, hear)
+        if os.fork() == 0:
+            send()
+            treetap.shutdown()
+            send()
+            os._exit(0)
+        os.wait()
+    """)
+    assert program.end() == (0, "mine\nmine\n", "")
+
+
 def test_a_second_init_has_it_again_and_a_second_node_leaves_it_to_the_first(start):
     program = start("""
         from treetap.config.settings import resolve

@@ -5,16 +5,19 @@ few lines to the bell of the control plane, whose thread reads that as a ring. A
 wait for a main thread that is in C code, and would show in what the program finds.
 
 There is one handler a process. A program that has a use of its own for the signal keeps it: a handler that
-it had is called as well, and one that it sets later takes the place of this one.
+it had is called as well, and one that it sets later, also by ``faulthandler``, takes the place of this one,
+in the children that it forks too.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found] # signal takes 2 ms, for its enums
+import _weakref
 import faulthandler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from treetap.node.core import Node
@@ -23,12 +26,35 @@ if TYPE_CHECKING:
 _NUMBER: int = getattr(_signal, "SIGUSR1", 0)
 
 
+class _File:
+    """What ``faulthandler`` is given to write to. Nobody else holds on to it: it lives while it is used."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def flush(self) -> None:
+        pass
+
+
 class _Slot:
     """The process's handler, and the node whose bell it rings."""
 
     def __init__(self) -> None:
         self.node: Node | None = None
         self.former: Any = None
+        self._file: Callable[[], _File | None] = lambda: None
+
+    def register(self, descriptor: int, *, is_chained: bool) -> None:
+        file = _File(descriptor)
+        faulthandler.register(_NUMBER, file=file, all_threads=False, chain=is_chained)
+        self._file = _weakref.ref(file)
+
+    def is_ours(self) -> bool:
+        """Whether ``faulthandler`` does for the signal what we have asked it to, and nobody since."""
+        return self._file() is not None
 
 
 _slot = _Slot()
@@ -42,10 +68,11 @@ def follow(node: Node, descriptor: int) -> None:
         _slot.former = _signal.getsignal(_NUMBER)
         if _slot.former == _signal.SIG_DFL and _is_caught():
             return
+    elif not _slot.is_ours():
+        return  # in a child, whose parent has set another one
     _slot.node = node
     # The default would end the process.
-    is_chained = _slot.former not in (_signal.SIG_DFL, None)
-    faulthandler.register(_NUMBER, file=descriptor, all_threads=False, chain=is_chained)
+    _slot.register(descriptor, is_chained=_slot.former not in (_signal.SIG_DFL, None))
 
 
 def forget(node: Node) -> None:
@@ -53,6 +80,12 @@ def forget(node: Node) -> None:
     if _slot.node is not node:
         return
     _slot.node = None
+    if _slot.is_ours():
+        _unregister()
+    _slot.former = None
+
+
+def _unregister() -> None:
     now = _signal.getsignal(_NUMBER)
     faulthandler.unregister(_NUMBER)
     if now != _slot.former and now is not None:
@@ -61,7 +94,6 @@ def forget(node: Node) -> None:
             _signal.signal(_NUMBER, now)
         except ValueError:
             pass  # only the main thread may
-    _slot.former = None
 
 
 def _is_caught() -> bool:
