@@ -12,6 +12,7 @@ from tests.link.other_user import needs_root, run_as_other_user
 from treetap.debug import message
 from treetap.debug.broker import Broker
 from treetap.debug.custody import Former
+from treetap.debug.lock import HOLDING, WAITING
 from treetap.debug.place import Place
 
 
@@ -58,8 +59,16 @@ class FakeCustody:
 
 
 class FakeRecord:
+    """Of a broker before, whose holder is at its prompt still."""
+
+    def __init__(self, pid=0):
+        self.pid = pid
+
     def is_held(self):
-        return False
+        return self.pid != 0
+
+    def holder(self):
+        return self.pid
 
 
 class Client:
@@ -105,14 +114,15 @@ class Client:
 
 
 class Running:
-    def __init__(self, folder, name="tree"):
+    def __init__(self, folder, name="tree", *, held_by=0):
         self.place = Place(str(folder), name, os.getpid())
         self.custody = FakeCustody()
+        self.record = FakeRecord(held_by)
         listener = self.place.listen()
         # A root that has ended: it serves as long as anybody is connected.
         self.first = Client(self.place, "keeps it up")
         self.consoles = []
-        self.broker = Broker(listener, self.custody, FakeRecord(), 0, 0, 99, self._start_console)
+        self.broker = Broker(listener, self.custody, self.record, 0, 0, 99, self._start_console)
         self._clients = [self.first]
         listener_is_heard = threading.Thread(target=self._serve, args=(listener,))
         self.thread = listener_is_heard
@@ -169,6 +179,42 @@ def test_the_first_waits_for_another_tree_that_has_the_terminal(running):
     wait_until(lambda: running.custody.refused > 1)
     running.custody.is_in_background = False
     assert first.hear(message.GRANTED, message.BACKGROUND)["is"] == message.GRANTED
+
+
+def test_nobody_is_granted_before_the_holder_of_a_dead_broker_is_done(tmp_path):
+    running = Running(tmp_path, held_by=1234)
+    try:
+        first = running.client("a").request()
+        assert first.hear(message.PLACED)["holder"] == "who was at the prompt before"
+        second = running.client("b").request()
+        assert second.hear(message.PLACED)["holder"] == "a"
+        second.say(message.LIST)
+        standings = second.hear(message.STANDINGS)["standings"]
+        assert [(one["label"], one["state"]) for one in standings] == [
+            ("(1234)", HOLDING), ("a", WAITING), ("b", WAITING),
+        ]  # fmt: skip
+        assert running.custody.done == []
+        running.record.pid = 0
+        assert first.hear(message.GRANTED)
+        assert running.custody.done == ["recover", "take"]
+        second.say(message.LIST)
+        standings = second.hear(message.STANDINGS)["standings"]
+        assert [one["label"] for one in standings] == ["a", "b"]
+    finally:
+        running.close()
+
+
+def test_a_broker_is_there_as_long_as_the_terminal_is_to_be_given_back(tmp_path):
+    running = Running(tmp_path, held_by=1234)
+    try:
+        running.first.close()
+        late = running.client("late")
+        late.say(message.LIST)
+        assert len(late.hear(message.STANDINGS)["standings"]) == 1
+    finally:
+        running.record.pid = 0
+        running.close()
+    assert running.custody.done[0] == "recover"
 
 
 def test_a_release_with_somebody_waiting_keeps_the_terminal(running):

@@ -80,7 +80,7 @@ def test_a_broker_that_is_dead_or_silent_is_not_waited_for(directory):
     silent.close()
 
 
-def test_a_holder_is_known_though_its_broker_was_killed(directory):
+def test_a_holder_is_known_though_its_broker_was_killed_or_is_stopped(directory):
     place = Place(str(directory), "41-abc", 0)
     place.listen().close()
     program = (
@@ -93,6 +93,10 @@ def test_a_holder_is_known_though_its_broker_was_killed(directory):
     )  # fmt: skip
     assert holder.stdout.readline() == "held\n"
     assert [(one.pid, one.state) for one in holders(41)] == [(holder.pid, HOLDING)]
+    stopped = place.listen()
+    found = holders(41, timeout_s=0.05)
+    assert [(one.pid, one.state) for one in found] == [(holder.pid, HOLDING)]
+    stopped.close()
     holder.communicate()
     assert holders(41) == []
 

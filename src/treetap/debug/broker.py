@@ -35,13 +35,12 @@ if TYPE_CHECKING:
 
 #: How often the end of a process is looked for, where the kernel can't tell it.
 _POLL_S = 1.0
-#: How often a terminal is asked for that another tree, or another job, has.
+#: How often a terminal is asked for that another tree, or another job, has, or a dead broker's holder.
 _TURN_POLL_S = 0.02
 _ANOTHER_TREE = "another tree on this terminal"
+_BEFORE = "who was at the prompt before"
 #: How often it is seen to that the terminal is ours still, while somebody holds.
 _LOOK_S = 0.1
-#: How often a holder is looked after that a dead broker had granted the terminal to.
-_RECOVERY_POLL_S = 0.01
 #: How long who has started us may take to come.
 _COMING_S = 20.0
 _MAX_LABEL_CHARS = 200
@@ -75,6 +74,8 @@ class Broker:
         self._wanted_until_s = time.monotonic() + _COMING_S
         #: The root has ended: nobody's job gets the terminal for those who haven't got it.
         self._is_orphaned = False
+        #: A holder of an earlier broker may still be at its prompt: nobody is granted anything.
+        self._is_recovering = True
         #: The holder couldn't enter our group, and has the terminal in its own.
         self._is_staying = False
         #: Holds the lock, while another tree or another job has the terminal.
@@ -94,9 +95,7 @@ class Broker:
 
     def serve(self) -> None:
         """Serve until the root, or the terminal's session, has ended and nobody is connected."""
-        while self._record.is_held():
-            time.sleep(_RECOVERY_POLL_S)
-        self._custody.recover()
+        self._recover()
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         for pid, fd in self._lives.items():
             if fd is not None:
@@ -105,20 +104,29 @@ class Broker:
         while self._is_needed():
             for key, _ in self._selector.select(self._patience_s(is_polling=is_polling)):
                 key.data()
+            self._recover()
             waiting = self._next
             if waiting is not None and self._consoles.may_go_on(waiting):
                 self._try(waiting)
             elif not self._is_staying:
                 self._custody.retake()
 
+    def _recover(self) -> None:
+        """Give back what an earlier broker had taken, once its last holder is done."""
+        if self._is_recovering and not self._record.is_held():
+            self._is_recovering = False
+            self._custody.recover()
+
     def _is_needed(self) -> bool:
-        if self._parties or self._consoles.is_any or all(map(_is_alive, self._lives)):
+        if self._is_recovering or self._parties or self._consoles.is_any:
+            return True
+        if all(map(_is_alive, self._lives)):
             return True
         # Of a tree whose root has ended: whoever has started us is on the way.
         return time.monotonic() < self._wanted_until_s
 
     def _patience_s(self, *, is_polling: bool) -> float | None:
-        if self._next is not None:
+        if self._next is not None or self._is_recovering:
             return _TURN_POLL_S
         if self._custody.former is not None:
             return _LOOK_S
@@ -306,10 +314,13 @@ class Broker:
 
     def _try(self, party: Party) -> None:
         """Let ``party``, which holds the lock, have the terminal as soon as it can be had."""
+        self._recover()
         if party.is_distant and self._custody.is_gone():
             self._next = None
             party.send(message.STRANDED)
             self._tell(party, self._lock.die(party))
+        elif self._is_recovering:
+            self._wait_for_terminal(party, _BEFORE)
         elif not self._custody.may_take():
             self._wait_for_terminal(party, _ANOTHER_TREE)
         else:
@@ -352,6 +363,16 @@ class Broker:
     def _standings(self) -> Iterator[dict[str, Any]]:
         """The fields of ``standing.Standing``, but for what the asker knows itself."""
         queue, now_s = self._lock.waiting, time.monotonic()
+        if self._is_recovering and (pid := self._record.holder()):
+            yield {
+                "pid": pid,
+                "label": f"({pid})",
+                "state": HOLDING,
+                "place": 0,
+                "since_s": 0.0,
+                "by": "",
+                "id": 0,
+            }
         for party in sorted(self._parties, key=lambda one: one.id):
             if party.is_pausing:
                 yield {

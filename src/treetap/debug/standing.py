@@ -65,7 +65,7 @@ def holders(
         timeout_s: For each terminal of the tree that somebody has paused on.
 
     Returns:
-        Empty too if there is no broker, or it doesn't answer in time.
+        Of a terminal that has no broker, or one that doesn't answer in time, at most who holds it.
     """
     if not tree:
         tree = os.environ.get("TREETAP_TREE", "") or f"session-{os.getsid(0)}"
@@ -119,18 +119,19 @@ def _ask(directory: str, name: str, tree: str, timeout_s: float) -> list[Standin
                 connection.settimeout(max(0.001, deadline_s - time.monotonic()))
                 received = connection.recv(65536)
                 if not received:
-                    return []
+                    break
                 for heard in lines.feed(received):
                     if heard["is"] == message.STANDINGS:
                         return [
                             Standing(**one, tree=tree, broker=name) for one in heard["standings"]
                         ]
     except (OSError, ValueError, TypeError, KeyError):
-        return []
+        pass
+    return _without_broker(directory, name, tree)
 
 
 def _without_broker(directory: str, name: str, tree: str) -> list[Standing]:
-    """A broker was killed: whoever was at the prompt then is there still."""
+    """A broker was killed, or is stopped: whoever was at the prompt then is there still."""
     from treetap.debug.custody import Record
 
     pid = Record(f"{directory}/{name}.held").holder()
