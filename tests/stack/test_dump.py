@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
+import types
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -223,6 +225,65 @@ def test_asyncio_tasks_stand_below_the_one_that_waits_for_them():
             "alone",
             "leaf",
         ]
+
+
+class Lazy:
+    """As a ``LocalProxy`` outside of its context is; says what it was asked for."""
+
+    asked: list[str] = []
+
+    def __getattribute__(self, name):
+        Lazy.asked.append(name)
+        raise RuntimeError("working outside of request context")
+
+
+class OddTask(asyncio.Task):
+    """Of a task factory of the program's own, and with a fault."""
+
+    def get_name(self):
+        raise RuntimeError("no name")
+
+    get_coro = get_loop = get_name
+
+
+class Called(functools.partial):
+    @property
+    def args(self):
+        Lazy.asked.append("args")
+        raise RuntimeError
+
+
+def test_what_a_callback_holds_is_not_asked_for_anything():
+    lazy = Lazy()
+
+    async def holds():
+        callbacks = asyncio.current_task().add_done_callback
+        callbacks(lambda _task: lazy)
+        callbacks(functools.partial(print, lazy))
+        callbacks(types.MethodType(print, lazy))
+        callbacks(Called(print))
+        await grouped()
+
+    Lazy.asked.clear()
+    with in_asyncio(holds) as thread:
+        wait_until(lambda: (1, "in group") in tree(loop_of("asyncio", thread)), 20)
+        assert not Lazy.asked
+
+
+def test_an_odd_task_hides_no_other_one():
+    loop = asyncio.new_event_loop()
+    tasks = [loop.create_task(leaf(), name="idle"), OddTask(leaf(), loop=loop)]
+    try:
+        found = dump.take()
+        names = {row["name"]: row["state"] for each in found["loops"] for row in each["tasks"]}
+        assert names["idle"] == "is ready"
+        assert names["OddTask"] == "can't be read: RuntimeError"
+        assert not found["faults"]
+    finally:
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks))
+        loop.close()
 
 
 def test_a_loop_that_does_not_run_has_its_tasks_all_the_same():

@@ -3,17 +3,24 @@
 asyncio's tasks don't know their parents. They are found by what ties them to another task: a task
 group, by its callback; ``gather``, ``wait``, ``wait_for`` and a plain ``await``, by the future that
 the other one waits for. What is tied to nobody is on top.
+
+A task may be of the program's own making: of one that can't be read the rest is told. What its callbacks
+hold may be anything: that is asked for nothing.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import partial
+from inspect import getattr_static
+from operator import methodcaller
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from treetap.stack import task as tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import FrameType
 
     from treetap.stack.thread import Stack
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 _ANYIO_MODULE = "anyio._backends._asyncio"
 #: A weak set that grows while it is read is read again; not for ever.
 _MAX_ATTEMPTS = 100
+
+_IS_DONE, _NAME, _LOOP = map(methodcaller, ("done", "get_name", "get_loop"))
 
 
 def loops(stacks: dict[int, Stack]) -> list[dict[str, Any]]:
@@ -37,7 +46,7 @@ def loops(stacks: dict[int, Stack]) -> list[dict[str, Any]]:
         for loop in _running_loops(stack.frames):
             by_loop.setdefault(id(loop), (loop, []))
     for task in _known_tasks(asyncio, [loop for loop, _tasks in by_loop.values()]):
-        loop = task.get_loop()
+        loop = _tried(_LOOP, task)
         by_loop.setdefault(id(loop), (loop, []))[1].append(task)
     return [_told(loop, found, stacks) for loop, found in by_loop.values()]
 
@@ -58,17 +67,23 @@ def _known_tasks(asyncio: Any, running: list[Any]) -> list[Any]:
         for task in _copied(getattr(asyncio.tasks, name, ())):
             found[id(task)] = task
     for loop in running:
-        try:
-            found.update((id(task), task) for task in asyncio.all_tasks(loop))
-        except RuntimeError:
-            pass  # it changes faster than it can be read
-    living = [task for task in found.values() if not task.done()]
+        # None where it changes faster than it can be read.
+        found.update((id(task), task) for task in _tried(asyncio.all_tasks, loop) or ())
+    living = [task for task in found.values() if not _tried(_IS_DONE, task)]
     return sorted(living, key=_age)
+
+
+def _tried(read: Callable[..., Any], *given: Any) -> Any:
+    """What ``read`` returns; ``None`` if it raises."""
+    try:
+        return read(*given)
+    except Exception:  # noqa: BLE001 - the program's
+        return None
 
 
 def _age(task: Any) -> tuple[int, str]:
     """By the number in the name that asyncio gives: its sets have no order."""
-    name = str(task.get_name())
+    name = str(_tried(_NAME, task))
     number = name.removeprefix("Task-")
     return (int(number), "") if number.isdecimal() and len(number) < 19 else (sys.maxsize, name)
 
@@ -105,11 +120,11 @@ def _families(found: list[Any]) -> tuple[dict[int, Collection[Any]], list[Any]]:
     waiters = {
         id(waiter): task
         for task in found
-        if (waiter := getattr(task, "_fut_waiter", None)) is not None
+        if (waiter := _tried(getattr, task, "_fut_waiter")) is not None
     }
     parents: dict[int, int] = {}
     for task in found:
-        parent = _parent(task, waiters, living)
+        parent = _tried(_parent, task, waiters, living)
         if parent is not None and not _is_below(parent, id(task), parents):
             parents[id(task)] = parent
     children: dict[int, list[Any]] = {}
@@ -131,7 +146,7 @@ def _is_below(task: int, other: int, parents: dict[int, int]) -> bool:
 
 def _parent(task: Any, waiters: dict[int, Any], living: dict[int, Any]) -> int | None:
     for tie in _ties(task):
-        owner = getattr(tie, "_parent_task", None)  # a task group's
+        owner = getattr_static(tie, "_parent_task", None)  # a task group's
         owner = waiters.get(id(tie)) if owner is None else owner
         if owner is not None and owner is not task and id(owner) in living:
             return id(owner)
@@ -146,10 +161,17 @@ def _ties(task: Any) -> Iterator[Any]:
     yield task
     for entry in list(getattr(task, "_callbacks", None) or ()):
         callback = entry[0] if isinstance(entry, tuple) else entry
-        yield getattr(callback, "__self__", None)
-        yield from getattr(callback, "args", None) or ()  # of a partial
-        for cell in getattr(callback, "__closure__", None) or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:
-                pass  # empty
+        if type(callback) is MethodType:
+            yield callback.__self__
+        elif type(callback) is partial:
+            yield from callback.args
+        elif type(callback) is FunctionType:
+            yield from _held(callback)
+
+
+def _held(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:
+            pass  # empty

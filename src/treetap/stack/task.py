@@ -67,7 +67,7 @@ def rows(
             continue
         seen.add(id(task))
         if len(told) < MAX_TASKS and places_told < MAX_PLACES:
-            told.append({"depth": depth, "nursery": nursery, **tell(task)})
+            told.append({"depth": depth, "nursery": nursery, **_told(task, tell)})
             places_told += len(told[-1]["frames"])
         else:
             left_out += 1
@@ -78,3 +78,11 @@ def rows(
         ]
         ahead.extend(reversed(below))
     return told, left_out
+
+
+def _told(task: Any, tell: Callable[[Any], Row]) -> Row:
+    try:
+        return tell(task)
+    except Exception as exc:  # noqa: BLE001 - of the program's own making; the others are told
+        state = f"can't be read: {type(exc).__name__}"
+        return row(type(task).__name__, state, None, [], is_cancelled=False)
