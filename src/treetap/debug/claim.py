@@ -169,8 +169,22 @@ class Claim:
             return False
         self.look()
         if self._is_evicted:
+            self._undo_modes()
             raise Evicted
         return True
+
+    def _undo_modes(self) -> None:
+        """We may have set ours in the instant after those of before had come back."""
+        now = terminal.modes(self.fd)
+        if now is None or not self.modes:
+            return
+        ours = [
+            terminal.editing(self.modes),
+            terminal.reading(self.modes),
+            *(terminal.running(self.modes, is_quiet=quiet) for quiet in (True, False)),
+        ]
+        if terminal.to_plain(now) in map(terminal.to_plain, ours):
+            terminal.set_modes(self.fd, self.modes)
 
     def release(self) -> None:
         """Give the terminal back, or on; after this it is as it was, or the next holder's."""
