@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import pytest
@@ -48,6 +49,11 @@ def test_breakpoint_stops_at_its_line_and_continue_goes_on(shells, has_jobs, pre
     program.end()
 
 
+def tracebacks_of_ours(text: str) -> set[str]:
+    """Files of treetap's that are in what Python writes of an error."""
+    return set(re.findall(r'File ".*/treetap/debug/(\w+\.py)"', text))
+
+
 @CTRL_C
 def test_quit_ends_the_program_with_bdb_quit(shells, presses):
     program = shells.run(PAUSES)
@@ -56,6 +62,7 @@ def test_quit_ends_the_program_with_bdb_quit(shells, presses):
     program.line("q")
     program.expect("BdbQuit")
     assert "after" not in program.end(1)
+    assert tracebacks_of_ours(program.log) == set()
 
 
 def test_ctrl_d_quits_too(shells):
@@ -333,6 +340,7 @@ def test_sigint_by_hand_is_named_kept_back_and_delivered_after(shells):
     program.line("c")
     program.expect("KeyboardInterrupt")
     program.end(-signal.SIGINT)
+    assert tracebacks_of_ours(program.log) == set()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

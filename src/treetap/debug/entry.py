@@ -10,6 +10,8 @@ from treetap.errors import TreetapError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from treetap.debug.prompt import Prompt
 
 
@@ -53,7 +55,12 @@ def pause(*, header: str | None = None) -> None:
     except TreetapError as exc:
         say(exc)
         return
-    prompt.begin(frame, header or "")
+    try:
+        prompt.begin(frame, header or "")
+    except BaseException as exc:
+        # It is the program's, raised where it stands: how the prompt came to it is nobody's matter.
+        exc.__traceback__ = _without_ours(exc.__traceback__)
+        raise
 
 
 def post_mortem(exc: BaseException) -> None:
@@ -80,6 +87,17 @@ def say(failure: TreetapError) -> None:
         os.write(2, f"treetap: {failure.line}\n".encode())
     except OSError:
         pass
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """What is below the last frame of treetap's: a signal handler of the program's, or nothing."""
+    rest = trace
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__"))
+        trace = trace.tb_next
+        if name.startswith("treetap."):
+            rest = trace
+    return rest
 
 
 class lend:  # noqa: N801 - used as a function: with lend(prompt):
