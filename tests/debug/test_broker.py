@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -25,6 +27,10 @@ class FakeCustody:
         self.is_another_trees = False
         self.refused = 0
         self.is_no_more = False
+        self.is_disk_full = False
+        self.may_look = threading.Event()
+        self.may_look.set()
+        self.is_stuck = threading.Event()
         self.done = []
 
     def is_gone(self):
@@ -37,6 +43,8 @@ class FakeCustody:
         return not self.is_another_trees
 
     def take(self, pid, root):
+        if self.is_disk_full:
+            raise OSError("it can't be written down")
         if self.is_in_background:
             self.refused += 1
             return None
@@ -48,7 +56,9 @@ class FakeCustody:
         return False
 
     def retake(self):
-        pass
+        if not self.may_look.is_set():
+            self.is_stuck.set()
+            assert self.may_look.wait(20)
 
     def stay(self):
         self.done.append("stay")
@@ -247,6 +257,53 @@ def test_who_dies_is_out_of_the_way(running, dies):
         assert third.hear(message.PLACED)["place"] == 1
 
 
+#: Asks for the terminal and stays.
+PARTY = """
+import json, os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+request = {"is": "request", "label": "x", "pid": os.getpid()}
+connection.sendall(json.dumps(request).encode() + b"\\n")
+connection.recv(1000)
+print("heard", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_holder_and_waiters_that_are_killed_together_leave_the_terminal_as_it_was(running):
+    command = [sys.executable, "-c", PARTY, "tree.sock"]
+    parties = []
+    for _ in range(3):
+        party = subprocess.Popen(
+            command,
+            cwd=running.place.directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert party.stdout.readline() == b"heard\n"
+        parties.append(party)
+    running.custody.may_look.clear()
+    assert running.custody.is_stuck.wait(20)
+    for party in parties:
+        party.kill()
+        party.communicate()  # nobody of that pid is left
+    running.custody.may_look.set()
+    wait_until(lambda: running.custody.done[-1] == "give back")
+    assert running.client("a").request().hear(message.GRANTED)
+
+
+def test_a_turn_that_fails_is_the_fault_of_nobody_else(running):
+    holder, waiter = running.client("a").request(), running.client("b")
+    holder.hear(message.GRANTED)
+    waiter.request().hear(message.PLACED)
+    running.custody.is_disk_full = True
+    holder.say(message.RELEASE)
+    assert holder.hear(message.RELEASED)
+    assert waiter.hear(message.GRANTED) is None
+    running.custody.is_disk_full = False
+    assert holder.request().hear(message.GRANTED)
+
+
 def test_the_last_holders_death_gives_the_terminal_back(running):
     first = running.client("a").request()
     first.hear(message.GRANTED)
@@ -275,6 +332,8 @@ def test_a_job_in_the_background_holds_the_lock_and_not_the_terminal(running):
         b'{"is": 1}\n',
         b"\xff\xfe\n",
         b'{"is": "request"}\n',
+        b'{"is": "request", "label": 1, "pid": 1}\n',
+        b'{"is": "answer", "label": "x", "id": "x"}\n',
         b"x" * 100_000,
     ],
 )

@@ -44,6 +44,10 @@ _LOOK_S = 0.1
 #: How long who has started us may take to come.
 _COMING_S = 20.0
 _MAX_LABEL_CHARS = 200
+_NEEDED: dict[str, dict[str, type]] = {
+    message.REQUEST: {"label": str, "pid": int},
+    message.ANSWER: {"label": str, "id": int},
+}
 _NOBODY = 0
 
 
@@ -188,12 +192,16 @@ class Broker:
             return
         try:
             received = b"" if has_ended else party.connection.recv(65536)
-            for heard in party.lines.feed(received):
-                self._act(party, heard)
+            messages = list(party.lines.feed(received))
         except BlockingIOError:
             return
-        except (OSError, ValueError, KeyError, TypeError):
-            received = b""
+        except (OSError, ValueError):
+            received, messages = b"", []
+        for heard in messages:
+            if party not in self._parties or not _is_whole(heard):
+                received = b""
+                break
+            self._act(party, heard)
         if not received:
             self._leave(party)
 
@@ -224,9 +232,9 @@ class Broker:
             party.wants_again = heard  # it has noticed sooner than we that its console is gone
             return
         self._consoles.part(party)
-        party.label = str(heard["label"])[:_MAX_LABEL_CHARS]
-        party.pid = party.pid or int(heard["pid"])
-        party.is_distant = bool(heard.get("is_distant")) or os.getsid(party.pid) != os.getsid(0)
+        party.label = heard["label"][:_MAX_LABEL_CHARS]
+        party.pid = party.pid or heard["pid"]
+        party.is_distant = bool(heard.get("is_distant")) or _is_outside(party.pid)
         party.term = str(heard.get("term", ""))
         if not party.id:
             self._count += 1
@@ -252,25 +260,30 @@ class Broker:
 
     def _answer(self, answerer: Party, heard: dict[str, Any]) -> None:
         """Somebody wants to answer a prompt from another terminal."""
-        wanted = int(heard["id"])
-        answerer.label = str(heard["label"])[:_MAX_LABEL_CHARS]
+        wanted = heard["id"]
+        answerer.label = heard["label"][:_MAX_LABEL_CHARS]
         party = next((one for one in self._parties if wanted == one.id != 0), None)
         if party is None or not party.is_pausing:
             answerer.send(message.REFUSED, why="gone", by="")
         elif not party.is_asking:
             answerer.send(message.REFUSED, why="taken", by=party.answered_by)
         elif answerer is not party and answerer.answers is None and not answerer.is_pausing:
+            try:
+                self._consoles.connect(party, answerer)
+            except OSError:
+                self._leave(answerer)
+                return
             if self._next is party:
                 self._next = None
-            notices = self._lock.die(party)
-            self._consoles.connect(party, answerer)
-            self._tell(party, notices)
+            self._tell(party, self._lock.die(party))
             if party.is_stopped:
                 party.is_stopped = False
                 with suppress(OSError):
                     os.kill(party.pid, signal.SIGCONT)
 
     def _leave(self, party: Party) -> None:
+        if party not in self._parties:
+            return
         self._parties.discard(party)
         self._selector.unregister(party.connection)
         party.connection.close()
@@ -313,7 +326,16 @@ class Broker:
             holder.send(message.QUEUE, waiting=self._waiting())
 
     def _try(self, party: Party) -> None:
-        """Let ``party``, which holds the lock, have the terminal as soon as it can be had."""
+        """Let ``party``, which holds the lock, have the terminal as soon as it can be had.
+
+        A failure (no descriptor, no room on the disk) is its own, whoever has brought its turn about.
+        """
+        try:
+            self._try_to_grant(party)
+        except OSError:
+            self._leave(party)
+
+    def _try_to_grant(self, party: Party) -> None:
         self._recover()
         if party.is_distant and self._custody.is_gone():
             self._next = None
@@ -357,8 +379,7 @@ class Broker:
 
     def _pid_of_job(self, party: Party) -> int:
         """Of the tree's processes in the terminal's session the one that the party is nearest to."""
-        is_outside = os.getsid(party.pid) != os.getsid(0)
-        return self._root if is_outside and self._root else party.pid
+        return self._root if self._root and _is_outside(party.pid) else party.pid
 
     def _standings(self) -> Iterator[dict[str, Any]]:
         """The fields of ``standing.Standing``, but for what the asker knows itself."""
@@ -394,6 +415,20 @@ class Broker:
 
     def _waiting(self) -> list[str]:
         return [party.label for party in self._lock.waiting]
+
+
+def _is_whole(heard: dict[str, Any]) -> bool:
+    """Whether a message has what its kind needs."""
+    needed = _NEEDED.get(heard["is"], {})
+    return all(isinstance(heard.get(name), kind) for name, kind in needed.items())
+
+
+def _is_outside(pid: int) -> bool:
+    """Whether a process isn't in our session; who has ended, and isn't known any more, isn't."""
+    try:
+        return os.getsid(pid) != os.getsid(0)
+    except OSError:
+        return True
 
 
 def _is_alive(pid: int) -> bool:

@@ -177,13 +177,14 @@ class Custody:
             if not kinship.is_group_alive(
                 group
             ):  # its last process ended while it had the terminal
-                group = os.getpgid(pid)
+                group = _group_of(pid)
             elif group not in kinship.job_groups(pid, root):
                 self._turn.give()
                 return None
-            self.former = Former(group, modes, self._group)
-            self._record.write(self.former)
-            if not self._is_taken(self.former, pid):
+            former = Former(group, modes, self._group)
+            self._record.write(former)
+            self.former = former
+            if not self._is_taken(former, pid):
                 return None
         else:
             self._put_holders_group_in_front(self.former)
@@ -205,7 +206,7 @@ class Custody:
             terminal.set_modes(self.fd, former.modes)
             shell = kinship.read_process(leader.parent)
             if shell is None or not terminal.set_foreground(self.fd, shell.group):
-                terminal.set_foreground(self.fd, os.getpgid(os.getsid(0)))
+                terminal.set_foreground(self.fd, _group_of(os.getsid(0)))
         self.former = None
         self._record.clear()
         self._turn.give()
@@ -213,7 +214,7 @@ class Custody:
 
     def is_a_shells(self) -> bool:
         """Whether a shell with job control has lent it: it takes it back when its job ends."""
-        return self.former is not None and self.former.group != os.getpgid(os.getsid(0))
+        return self.former is not None and self.former.group != _group_of(os.getsid(0))
 
     def retake(self) -> None:
         """Whoever looks after the job has stopped it, and let it go on: it isn't the job's turn."""
@@ -259,11 +260,15 @@ class Custody:
         self._record.clear()
 
     def _hand_over(self, former: Former, pid: int) -> None:
-        heirs = [former.group]
-        with contextlib.suppress(OSError):
-            heirs.append(os.getpgid(pid or os.getsid(0)))
-        with contextlib.suppress(OSError):
-            heirs.append(os.getpgid(os.getsid(0)))
-        for heir in heirs:
-            if heir != former.by and terminal.set_foreground(self.fd, heir):
+        leader = os.getsid(0)
+        for heir in (former.group, _group_of(pid or leader), _group_of(leader)):
+            if heir not in (0, former.by) and terminal.set_foreground(self.fd, heir):
                 break
+
+
+def _group_of(pid: int) -> int:
+    """A process's group; 0 for one that has ended, and isn't known any more."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
