@@ -30,6 +30,9 @@ PROMPT = b"(Pdb) "
 #: A program that says nothing for so long has failed.
 _LIMIT_S = 30.0
 _PAUSES = 30
+_INTERRUPTS = 10
+#: So long a step has run when ctrl-c is pressed.
+_STEP_S = 0.2
 
 #: One process that pauses again and again.
 LOOP = """\
@@ -46,6 +49,12 @@ for _ in range({}):
     breakpoint()
 if child:
     os.wait()
+"""
+#: One whose next step takes very long.
+STEP = """\
+import time
+breakpoint()
+time.sleep(600)
 """
 #: A program that never pauses says how long its work took.
 WORK = """\
@@ -75,6 +84,7 @@ def measure(setting: Setting) -> list[Claim]:
     )
     _, *bare_ms = bare.requests()
     turns_ms = _Terminal(_tapped(setting, PAIR.format(_PAUSES)), environment).turns()
+    interrupts_ms = _Terminal(_tapped(setting, STEP), environment).interrupts()
     return [
         Claim(
             GROUP,
@@ -113,6 +123,14 @@ def measure(setting: Setting) -> list[Claim]:
             "ms",
             at_most=20,
             note="tractor: 13.6 ms",
+        ),
+        Claim(
+            GROUP,
+            "ctrl-c in a step that runs long to the prompt on the screen",
+            sample(interrupts_ms),
+            "ms",
+            at_most=200,
+            note="tractor: it is ignored until the step is over",
         ),
     ]
 
@@ -172,6 +190,34 @@ class _Terminal:
         """Milliseconds from each ``c`` to the next prompt; the last has none that waits for it."""
         seen = list(self._prompts())
         return [(after[1] - before[2]) / 1e6 for before, after in pairwise(seen[2:-1])]
+
+    def interrupts(self) -> list[float]:
+        """Milliseconds from each ctrl-c in a step to the prompt where the program is then."""
+        times = []
+        self._to_prompt()
+        os.write(self._master, b"n\n")
+        self._to_prompt()
+        for _ in range(_INTERRUPTS):
+            os.write(self._master, b"n\n")
+            time.sleep(_STEP_S)
+            if select.select([self._master], [], [], 0)[0] and self._read():
+                assert PROMPT not in self._seen, "the step is over"
+            began_ns = time.time_ns()
+            os.write(self._master, b"\x03")
+            self._to_prompt()
+            times.append((time.time_ns() - began_ns) / 1e6)
+        os.write(self._master, b"q\n")
+        while self._read():
+            pass
+        os.close(self._master)
+        os.waitpid(self._pid, 0)
+        return times
+
+    def _to_prompt(self) -> None:
+        while PROMPT not in self._seen:
+            if not self._read():
+                raise RuntimeError("the program ended at a step")
+        self._seen = self._seen.partition(PROMPT)[2]
 
     def _prompts(self) -> Iterator[tuple[bytes, int, int]]:
         """What was above each prompt, when it was there, and when ``c`` was typed to it."""
