@@ -43,7 +43,11 @@ _BEFORE = "who was at the prompt before"
 _LOOK_S = 0.1
 #: How long who has started us may take to come.
 _COMING_S = 20.0
+#: For which it accepts nobody when it has no descriptor left.
+_FULL_S = 0.02
 _MAX_LABEL_CHARS = 200
+#: Of a standing.
+_UNKNOWN = {"place": 0, "since_s": 0.0, "by": "", "id": 0}
 _NEEDED: dict[str, dict[str, type]] = {
     message.REQUEST: {"label": str, "pid": int},
     message.ANSWER: {"label": str, "id": int},
@@ -172,7 +176,11 @@ class Broker:
             self._tell(holder, self._lock.die(holder))
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            time.sleep(_FULL_S)  # not at full speed until somebody leaves
+            return
         self._wanted_until_s = 0.0
         if standing(peer_uid(connection), is_loopback=False) != SAME_USER:
             connection.close()
@@ -385,15 +393,7 @@ class Broker:
         """The fields of ``standing.Standing``, but for what the asker knows itself."""
         queue, now_s = self._lock.waiting, time.monotonic()
         if self._is_recovering and (pid := self._record.holder()):
-            yield {
-                "pid": pid,
-                "label": f"({pid})",
-                "state": HOLDING,
-                "place": 0,
-                "since_s": 0.0,
-                "by": "",
-                "id": 0,
-            }
+            yield {"pid": pid, "label": f"({pid})", "state": HOLDING, **_UNKNOWN}
         for party in sorted(self._parties, key=lambda one: one.id):
             if party.is_pausing:
                 yield {

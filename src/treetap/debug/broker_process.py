@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sys
 from functools import partial
@@ -54,6 +55,7 @@ def main() -> None:
     for ignored in _IGNORED:
         signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a console
+    _allow_many_parties()
     listener = place.listen()
     os.close(int(lock))
     os.write(1, b"!")
@@ -61,6 +63,13 @@ def main() -> None:
     os.dup2(null, 1)
     os.close(null)
     _run(place, listener)
+
+
+def _allow_many_parties() -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    wanted = _MAX_FD if limit == resource.RLIM_INFINITY else min(limit, _MAX_FD)
+    with contextlib.suppress(OSError, ValueError):  # macOS has a limit that it doesn't tell
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, limit))
 
 
 def _run(place: Place, listener: socket.socket) -> None:
