@@ -28,6 +28,27 @@ def test_a_program_is_called_as_its_script_or_its_module_is(tmp_path):
     assert name_of(script, TREETAP_NAME="mine") == "mine"
 
 
+def test_a_program_that_names_itself_is_called_that_and_what_it_starts_is_not(tmp_path):
+    script = tmp_path / "shop.py"
+    script.write_text(
+        "import os, sys, treetap\n"
+        "from treetap.debug.naming import own_name\n"
+        "def tell(): print(own_name(), flush=True)\n"
+        "treetap.init(name='till 1', home=sys.argv[1]); tell()\n"
+        "if os.fork() == 0: tell(); os._exit(0)\n"
+        "os.wait()\n"
+        f"os.spawnl(os.P_WAIT, sys.executable, 'python', '-c', {ASK!r})\n"
+        "treetap.shutdown(); tell()\n"
+    )
+    names = name_of(
+        script, str(tmp_path), TREETAP_NAME="tree", PYTHONPATH=os.pathsep.join(sys.path)
+    )
+    assert names.split("\n") == ["till 1", "tree", "tree", "tree"]
+    (tmp_path / "config.toml").write_text('name = "till 2"')
+    script.write_text(script.read_text().replace("name='till 1', ", ""))
+    assert name_of(script, str(tmp_path)).split("\n") == ["till 2", "shop", "-c", "shop"]
+
+
 @pytest.mark.parametrize("library", ["multiprocessing", "billiard"])
 def test_a_worker_of_a_pool_is_called_as_the_pool_calls_it(tmp_path, library):
     script = tmp_path / "pool.py"

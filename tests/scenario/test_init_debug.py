@@ -36,7 +36,7 @@ def shells(tmp_path):
 
 def test_the_program_and_what_it_starts_hold_until_shutdown_and_are_dumped_by_a_signal(shells):
     shell = shells.plainly(sys.executable, shells.program(PROGRAM))
-    shell.expect(r"treetap: program \(\d+\)")
+    shell.expect(r"treetap: shop \(\d+\)")
     shell.prompt()
     shell.ctrl_c()
     shell.line("c")

@@ -7,12 +7,18 @@ import sys
 
 from treetap.debug import kinship
 
+#: ``PID NAME``, of a process that is named by ``treetap.init``.
+_NAME_VARIABLE = "TREETAP_OWN_NAME"
+
 
 def own_name() -> str:
     """What the user, or who has started it, calls this process; else its program's name."""
     actor = kinship.actor_here()
     if actor is not None:
         return actor[0]
+    pid, _, given = os.environ.get(_NAME_VARIABLE, "").partition(" ")
+    if given and pid == str(os.getpid()):
+        return given
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         return str(multiprocessing.current_process().name)

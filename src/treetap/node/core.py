@@ -167,6 +167,7 @@ class Node:
         forking.follow(self)
         ending.follow(self)
         self._export()
+        self._export_name()
         if self.settings.debug:
             self._hold()
         if self.settings.start_state == "warm":
@@ -340,6 +341,12 @@ class Node:
     def _export(self) -> None:
         if self.settings.follow_children:
             self._exported.put(self.identity, self.settings.home, debug=self.settings.debug)
+
+    def _export_name(self) -> None:
+        is_own = self.settings.origin("name") == "argument"
+        # What a file says is said to all of a tree, and wouldn't tell them apart.
+        if self.settings.name and (is_own or not self.identity.parent):
+            self._exported.put_name(self.identity)
 
     def _hold(self) -> None:
         """What the setting ``debug`` stands for, beside what children are told."""

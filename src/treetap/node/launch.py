@@ -18,6 +18,8 @@ BREAKPOINT_VARIABLE = "PYTHONBREAKPOINT"
 BREAKPOINT = "treetap.debug.pause"
 #: The setting ``debug``, for the processes of a tree.
 DEBUG_VARIABLE = "TREETAP_DEBUG"
+#: ``PID NAME``: what the program calls itself, for its prompts; not for what it starts.
+OWN_NAME_VARIABLE = "TREETAP_OWN_NAME"
 
 
 def startup_directory() -> str:
@@ -87,9 +89,16 @@ class Export:
         """
         wanted = environment(os.environ, home=home, tree=who.tree, parent=who.id, debug=debug)
         for name in _ADDRESS + (_HOLDING if debug else ()):
-            if os.environ.get(name) != wanted[name]:
-                self._before.setdefault(name, os.environ.get(name))
-                self._put[name] = os.environ[name] = wanted[name]
+            self._change(name, wanted[name])
+
+    def put_name(self, who: NodeIdentity) -> None:
+        """Have this process called at its prompts what ``who`` is called."""
+        self._change(OWN_NAME_VARIABLE, f"{who.pid} {who.name}")
+
+    def _change(self, name: str, value: str) -> None:
+        if os.environ.get(name) != value:
+            self._before.setdefault(name, os.environ.get(name))
+            self._put[name] = os.environ[name] = value
 
     def take_back(self) -> None:
         """Restore what was there, where nobody changed it since."""
