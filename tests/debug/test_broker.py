@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -189,6 +190,17 @@ def test_the_first_waits_for_another_tree_that_has_the_terminal(running):
     wait_until(lambda: running.custody.refused > 1)
     running.custody.is_in_background = False
     assert first.hear(message.GRANTED, message.BACKGROUND)["is"] == message.GRANTED
+
+
+def test_a_terminal_that_another_job_has_is_not_asked_for_all_the_time(running):
+    running.custody.is_in_background = True
+    first = running.client("a").request(is_distant=True)
+    assert first.hear(message.PLACED)["holder"] == "another job on this terminal"
+    start_s, looks = time.monotonic(), running.custody.refused
+    wait_until(lambda: running.custody.refused >= looks + 5)
+    assert time.monotonic() - start_s > 0.7  # a look costs one at all processes
+    running.custody.is_in_background = False
+    assert first.hear(message.ANSWERED)
 
 
 def test_nobody_is_granted_before_the_holder_of_a_dead_broker_is_done(tmp_path):

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
 
 #: How often the end of a process is looked for, where the kernel can't tell it.
 _POLL_S = 1.0
-#: How often a terminal is asked for that another tree, or another job, has, or a dead broker's holder.
+#: How often a terminal is asked for that another tree has, or a dead broker's holder.
 _TURN_POLL_S = 0.02
+#: And one that another job has: each time all processes are looked through.
+_JOB_POLL_S = 0.2
 _ANOTHER_TREE = "another tree on this terminal"
+_ANOTHER_JOB = "another job on this terminal"
 _BEFORE = "who was at the prompt before"
 #: How often it is seen to that the terminal is ours still, while somebody holds.
 _LOOK_S = 0.1
@@ -88,6 +91,7 @@ class Broker:
         self._is_staying = False
         #: Holds the lock, while another tree or another job has the terminal.
         self._next: Party | None = None
+        self._next_poll_s = _TURN_POLL_S
         self._root = root
         self._group = group
         self._lives = {pid: pidfd(pid) for pid in (root, leader)}
@@ -134,7 +138,9 @@ class Broker:
         return time.monotonic() < self._wanted_until_s
 
     def _patience_s(self, *, is_polling: bool) -> float | None:
-        if self._next is not None or self._is_recovering:
+        if self._next is not None:
+            return self._next_poll_s
+        if self._is_recovering:
             return _TURN_POLL_S
         if self._custody.former is not None:
             return _LOOK_S
@@ -316,7 +322,7 @@ class Broker:
     def _again(self, party: Party) -> None:
         """A console's job was suspended: its party's turn goes on when the job does."""
         self._give_back(party.pid)
-        self._next = party
+        self._next, self._next_poll_s = party, _TURN_POLL_S
 
     def _tell(self, cause: Party, notices: list[Granted[Party] | Placed[Party] | Freed]) -> None:
         """Do what follows from a change of the lock; ``cause`` made it."""
@@ -357,6 +363,7 @@ class Broker:
             self._grant(party)
 
     def _wait_for_terminal(self, party: Party, holder: str) -> None:
+        self._next_poll_s = _JOB_POLL_S if holder == _ANOTHER_JOB else _TURN_POLL_S
         if self._next is not party:
             self._next = party
             party.send(message.PLACED, place=1, holder=holder)
@@ -366,7 +373,7 @@ class Broker:
         # Who waits for another tree's turn goes on waiting: it hasn't asked for this very moment.
         is_patient = party.is_distant or self._next is party
         if former is None and is_patient and not self._is_orphaned:
-            self._wait_for_terminal(party, "another job on this terminal")
+            self._wait_for_terminal(party, _ANOTHER_JOB)
             return
         self._next = None
         party.since_s = time.monotonic()
