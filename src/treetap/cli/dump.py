@@ -42,7 +42,8 @@ def dump(
     from treetap.node import treedump
 
     settings = session.settings()
-    members = choice.chosen(choice.members(live.live_nodes(settings)), node or [])
+    standings = prompts.by_pid(settings)
+    members = choice.chosen(choice.members(live.live_nodes(settings)), node or [], standings)
     if not members:
         screen.complain("No live node. Start one: treetap run -- COMMAND.")
         raise typer.Exit(exitcode.NOTHING_MATCHES)
@@ -50,7 +51,6 @@ def dump(
     def ask(one: LiveNode) -> dict[str, Any]:
         return treedump.ask(one, settings.token)
 
-    standings = prompts.by_pid(settings)
     entries = treedump.dumps(members, ask)
     if as_json:
         for entry in entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,11 @@ _HEADERS = ("NODE", "PID>", "STATE", "AGE>", "PROBES>", "PROGRAM")
 #: Only while somebody holds the terminal, or waits for it.
 _TERMINAL_HEADER = "TERMINAL"
 _MAX_PROGRAM_CHARS = 60
+_LEAST_PROGRAM_CHARS = 12
+#: Left out on a screen that is too narrow, the first first; the names and pids stay.
+_DISPENSABLE = ("PROGRAM", "PROBES>", "AGE>", "STATE")
+#: Of what a process does with the terminal, below its row.
+_INDENT = " " * 5
 
 
 def ps(
@@ -36,7 +42,7 @@ def ps(
     """Show trees, processes, states, probes and prompts; needs no daemon.
 
     Each live node is asked at its control plane. The probes are those armed in it. While somebody is at a prompt, a
-    column says who is, for how long, and who waits at which place.
+    column says who is, for how long, and who waits at which place; on a narrow screen a line below the process does.
     """
     settings = session.settings()
     nodes = live.live_nodes(settings)
@@ -54,17 +60,61 @@ def ps(
         screen.complain("No live node. Start one: treetap run -- COMMAND.")
         return
     rows = [*_rows(nodes, states), *(_stranger(standings[pid]) for pid in sorted(strangers))]
-    if standings:
-        _show_with_terminal(rows, standings)
-    else:
-        screen.print_table(_HEADERS, rows)
-
-
-def _show_with_terminal(rows: list[tuple[Any, ...]], standings: dict[int, list[Standing]]) -> None:
-    """The column stands before the program, whose text may be long."""
-    headers = (*_HEADERS[:-1], _TERMINAL_HEADER, _HEADERS[-1])
     texts = {str(pid): prompts.text(found) for pid, found in standings.items()}
-    screen.print_table(headers, [(*row[:-1], texts.get(row[1], ""), row[-1]) for row in rows])
+    screen.write_lines(_lines(rows, texts, screen.console().width))
+
+
+def _lines(rows: list[tuple[Any, ...]], texts: dict[str, str], columns: int) -> Iterator[str]:
+    """The table in so many columns: what a process does with the terminal and its program give way first.
+
+    Args:
+        rows: As the headers are.
+        texts: By pid, what it does with the terminal.
+        columns: Of the screen.
+    """
+    headers: tuple[str, ...] = _HEADERS
+    notes = [texts.get(row[1], "") for row in rows]
+    if texts:
+        # The column stands before the program, whose text may be long.
+        wide_headers = (*_HEADERS[:-1], _TERMINAL_HEADER, _HEADERS[-1])
+        wide_rows = [(*row[:-1], note, row[-1]) for row, note in zip(rows, notes, strict=True)]
+        if _least_width(wide_headers, wide_rows) <= columns:
+            headers, rows, notes = wide_headers, wide_rows, []
+    for header in _DISPENSABLE:
+        if _least_width(headers, rows) <= columns:
+            break
+        index = headers.index(header)
+        headers = headers[:index] + headers[index + 1 :]
+        rows = [row[:index] + row[index + 1 :] for row in rows]
+    if headers[-1] == _HEADERS[-1]:
+        used = screen.table_width(headers, [(*row[:-1], "") for row in rows])
+        room = columns - used + len(headers[-1])
+        rows = [(*row[:-1], screen.shortened(row[-1], room)) for row in rows]
+    first, *others = screen.table_lines(headers, rows)
+    yield first
+    for number, line in enumerate(others):
+        yield line
+        if notes:
+            yield from _folded(notes[number], columns)
+
+
+def _least_width(headers: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
+    """With the program cut short."""
+    if headers[-1] == _HEADERS[-1]:
+        rows = [(*row[:-1], screen.shortened(row[-1], _LEAST_PROGRAM_CHARS)) for row in rows]
+    return screen.table_width(headers, rows)
+
+
+def _folded(note: str, columns: int) -> list[str]:
+    """Lines below a row, for what has no room in it."""
+    return textwrap.wrap(
+        screen.plain(note),
+        max(columns, 2 * len(_INDENT)),
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _stranger(standings: list[Standing]) -> tuple[Any, ...]:

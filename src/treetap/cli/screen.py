@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 #: Wide enough that nothing is cut where no terminal sets a width: a program may read it.
 _UNLIMITED_COLUMNS = 10_000
+#: Columns between two of a table.
+_GAP = 2
 
 #: C0 and C1 control characters, as something that is safe on a terminal: an observed program
 #: must not be able to write escape sequences to the screen of who observes it.
@@ -64,9 +67,42 @@ def state_text(state: str) -> RenderableType:
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table without frame; columns whose header ends in ``>`` are aligned to the right."""
+    print_trimmed(_table(headers, rows))
+
+
+def table_lines(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The lines of such a table, as wide as it needs: the header's, and one a row."""
+    return _trimmed(_table(headers, rows), table_width(headers, rows))
+
+
+def table_width(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """In columns of the terminal, where nothing is cut."""
+    widths = [len(header.rstrip(">")) for header in headers]
+    for row in rows:
+        widths = [max(width, cell_width(cell)) for width, cell in zip(widths, row, strict=True)]
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def cell_width(cell: Any) -> int:
+    """In columns of the terminal."""
+    from rich.cells import cell_len
+
+    return cell_len(plain(str(cell)))
+
+
+def shortened(text: str, columns: int) -> str:
+    """``text`` in at most so many columns of the terminal."""
+    from rich.text import Text
+
+    short = Text(plain(text))
+    short.truncate(columns, overflow="ellipsis")
+    return short.plain
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     last = len(headers) - 1
     for index, header in enumerate(headers):
         table.add_column(
@@ -79,16 +115,26 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         )
     for row in rows:
         table.add_row(*(plain(cell) if isinstance(cell, str) else cell for cell in row))
-    print_trimmed(table)
+    return table
 
 
 def print_trimmed(renderable: RenderableType) -> None:
     """Print without the blanks with which rich fills the last column."""
+    write_lines(_trimmed(renderable))
+
+
+def _trimmed(renderable: RenderableType, at_least: int = 0) -> list[str]:
     out = console()
+    out.width = max(out.width, at_least)
     with out.capture() as captured:
         out.print(renderable)
-    for line in captured.get().splitlines():
-        sys.stdout.write(line.rstrip() + "\n")
+    return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Lines that hold nothing but what is safe on a terminal, at once."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 

@@ -147,7 +147,9 @@ def _chosen(settings: Settings, words: list[str]) -> list[Member]:
             f"Name the one, or those, to stop: {roots}.",
             slug="usage",
         )
-    return [member for member in choice.chosen(everything, words) if member.pid != os.getpid()]
+    standings = prompts.by_pid(settings) if words else {}
+    members = choice.chosen(everything, words, standings)
+    return [member for member in members if member.pid != os.getpid()]
 
 
 def _send(member: Member, number: signal.Signals) -> None:
