@@ -73,6 +73,8 @@ def test_a_home_that_cannot_be_is_said_with_its_way_out(tmp_path, monkeypatch):
     with pytest.raises(PauseError) as caught:
         own_place()
     assert caught.value.slug == "pause-no-broker"
+    assert str(tmp_path / "file" / "home") in caught.value.what
+    assert "TREETAP_HOME" in caught.value.hint
 
 
 def test_a_broker_that_cannot_start_is_said(home):
@@ -154,3 +156,40 @@ def test_a_broker_starts_in_a_process_group_of_its_own_for_ctrl_c_is_not_meant_f
     with pytest.raises(PauseError):
         own_place().connect()
     assert int(seen.read_text()) != os.getpgid(0)
+
+
+COUNT = """
+import pathlib, sys
+from treetap.debug.place import Place
+place, counter = Place(sys.argv[1], "1-a", 0), pathlib.Path(sys.argv[2])
+for _ in range(200):
+    with place.alone():
+        counter.write_text(str(int(counter.read_text()) + 1))
+"""
+
+
+def test_one_is_alone_though_the_locks_file_goes_each_time(tmp_path):
+    directory, counter = tmp_path / "debug", tmp_path / "counter"
+    directory.mkdir()
+    counter.write_text("0")
+    command = [sys.executable, "-c", COUNT, str(directory), str(counter)]
+    counting = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in counting] == [0, 0, 0]
+    assert counter.read_text() == "600"
+    assert os.listdir(directory) == []
+
+
+def test_a_tree_that_has_ended_leaves_no_file_nor_does_a_broker_that_was_ended_by_a_signal(home):
+    place = own_place()
+    for name in ("4711-abc", "session-4711.x"):
+        place._replace(name=name).listen().close()
+        open(f"{place.directory}/{name}.lock", "w").close()
+    os.unlink(f"{place.directory}/4711-abc.sock")
+    open(f"{place.directory}/terminals.lock", "w").close()
+    child = os.fork()
+    if child == 0:  # a root of its own, for the broker ends with it
+        own_place()._replace(root=os.getpid()).connect().close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    left = {"session-4711.x.lock", "session-4711.x.sock", "terminals.lock"}
+    wait_until(lambda: set(os.listdir(place.directory)) == left, 20)

@@ -57,12 +57,19 @@ class Place(NamedTuple):
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[int]:
-        """Nobody else starts or ends a broker here meanwhile; the descriptor that sees to it."""
-        descriptor = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Nobody else starts or ends a broker here meanwhile; the descriptor that sees to it.
+
+        Its file goes when it is left without a broker: only who has it locked removes it, and who
+        has then locked a file that is there no more locks another.
+        """
+        path = self.path("lock")
+        descriptor = _locked(path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield descriptor
         finally:
+            if not _has_socket(path):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
             # Not by closing it: a child that another thread forks meanwhile has it too.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             os.close(descriptor)
@@ -139,6 +146,7 @@ class Place(NamedTuple):
 
     def _start(self, lock: int) -> str:
         """Start a broker, and say why not if not; it isn't our child, for the program may wait for any."""
+        _remove_left(self.directory)
         package = str(Path(__file__).resolve().parents[2])
         code = (
             f"import sys; sys.path.insert(0, {package!r}); "
@@ -183,8 +191,55 @@ def own_place() -> Place:
             if path.stat().st_mode & 0o077:
                 path.chmod(0o700)
     except OSError as exc:
-        raise _no_broker(str(exc)) from exc
+        raise PauseError(
+            f"The home {home} can't be used: {exc}.",
+            "The program goes on without a prompt; set TREETAP_HOME to a directory of yours that can be written.",
+            slug="pause-no-broker",
+        ) from exc
     return Place(str(path), name, root or os.getpid())
+
+
+def _locked(path: str) -> int:
+    """A descriptor of the file that has this name, locked."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_still(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _remove_left(directory: str) -> None:
+    """The locks of brokers that have been ended by a signal."""
+    for name in os.listdir(directory):
+        path = f"{directory}/{name}"
+        # A tree's name has a hyphen; the terminals' lock, which stays, has none.
+        if not name.endswith(".lock") or "-" not in name or _has_socket(path):
+            continue
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_still(descriptor, path) and not _has_socket(path):
+                    os.unlink(path)
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            finally:
+                os.close(descriptor)
+
+
+def _has_socket(lock: str) -> bool:
+    return os.path.lexists(lock.removesuffix("lock") + "sock")
+
+
+def _is_still(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _which_terminal(root: int) -> str:
