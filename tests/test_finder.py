@@ -51,6 +51,13 @@ def test_a_module_is_what_it_would_be_without_us(directory, name):
     assert ours.__loader__.get_source(name) == usual.__loader__.get_source(name)
 
 
+def test_bytecode_that_was_compiled_under_another_name_has_its_own(directory):
+    path = directory / "shop.py"
+    py_compile.compile(str(path), dfile="elsewhere/shop.py", doraise=True)
+    code = OwnFinder(str(directory)).find_spec("ours.shop").loader.get_code("ours.shop")
+    assert code.co_filename == str(path)
+
+
 def test_the_modules_of_a_package_are_found_by_us_as_well(directory):
     assert "ours.cart" in OwnFinder(str(directory)).find_spec("ours.cart").name
     found = sys.path_importer_cache[str(directory / "cart")]

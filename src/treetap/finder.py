@@ -21,6 +21,7 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined] # not in 
     _get_supported_file_loaders,
     cache_from_source,
 )
+from _imp import _fix_co_filename  # type: ignore[attr-defined] # not in its stub
 from marshal import loads
 
 TYPE_CHECKING = False
@@ -60,6 +61,8 @@ class OwnLoader(SourceFileLoader):
         if content.startswith(current):
             # As trustworthy as the source beside it.
             code: CodeType = loads(memoryview(content)[_HEADER_BYTES:])  # noqa: S302
+            # It may have been compiled under another name, as `compileall src` does.
+            _fix_co_filename(code, self.path)
             return code
         return super().get_code(fullname)
 
