@@ -59,6 +59,7 @@ def init(
     trust_loopback: Any = UNSET,
     redact: Any = UNSET,
     follow_children: Any = UNSET,
+    pause_timeout_s: Any = UNSET,
     debug: Any = UNSET,
     max_hold_s: Any = UNSET,
 ) -> None:
