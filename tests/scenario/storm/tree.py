@@ -21,6 +21,10 @@ import traceback
 
 import treetap
 
+# Between vfork and exec Python lets the child have its signals: a ctrl-z just then stops the child alone, while
+# its parent can't be stopped before the child has gone on. No shell knows a way out of that.
+subprocess._USE_VFORK = False
+
 
 class Worker:
     def __init__(self, address, name):
