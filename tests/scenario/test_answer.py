@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import wait_until
 from tests.scenario.pty_shell import Shells
+from treetap.debug.kinship import read_process
 
 PAUSES = """
     def work(total):
@@ -348,3 +349,112 @@ def test_a_process_that_dies_at_a_prompt_ends_who_answers(shells, start):
     service.process.kill()
     answer.expect("goes on|ended")
     answer.end()
+
+
+WORKERS = """
+    import multiprocessing, os, sys, time
+
+    def work(who):
+        n = 41 + who
+        breakpoint()
+        print("worker", who, "on", flush=True)
+
+    if __name__ == "__main__":
+        made = [multiprocessing.get_context("fork").Process(target=work, args=(one,), name=f"w{one}")
+                for one in (0, 1)]
+        if "later" in sys.argv[0]:
+            print("it runs", flush=True)
+            while not os.path.exists(f"{__file__}.go"):
+                time.sleep(0.01)
+        for one in made:
+            one.start()
+        for one in made:
+            one.join()
+"""
+
+
+def stopped(pid):
+    return read_process(pid).state == "T"
+
+
+def test_each_of_a_stopped_job_is_answered_and_goes_on(shells):
+    program = shells.run(WORKERS, name="later.py")
+    program.expect("it runs")
+    os.kill(program.pid, signal.SIGSTOP)
+    program.wait_for_stop()
+    program.resume_in_background()
+    (shells.folder / "later.py.go").touch()
+    program.wait_for_stop()
+    while len(holders(shells)) < 2:  # the first has stopped the second on its way
+        program.resume_in_background()
+        program.wait_for_stop()
+    for _ in range(2):
+        answer = shells.command("answer")
+        answer.expect(r"answering w[01]")
+        answer.prompt()
+        answer.line("p n - who")
+        answer.expect(r"\n41\n")
+        answer.prompt()
+        answer.line("c")
+        answer.end()
+    program.resume()
+    program.end()
+    assert "worker 0 on" in program.log
+    assert "worker 1 on" in program.log
+
+
+def test_who_waits_in_a_suspended_job_is_answered_and_its_holder_is_not(shells):
+    program = shells.run(WORKERS)
+    program.prompt()
+    wait_until(lambda: len(holders(shells)) == 2, 20)
+    holder, waiter = sorted(holders(shells).values(), key=lambda one: one.state)
+    program.type("\x1a")
+    program.wait_for_stop()
+    wait_until(lambda: stopped(holder.pid) and stopped(waiter.pid), 20)
+    refused = shells.command("answer", "--node", holder.name)
+    refused.expect(r"is stopped\..*Bring it back with fg in its terminal.*\[pause-stopped\]")
+    refused.end(1)
+    answer = shells.command("answer", "--tree", str(program.pid))
+    answer.prompt()
+    answer.line("p n - who")
+    answer.expect(r"\n41\n")
+    answer.prompt()
+    answer.line("c")
+    answer.end()
+    program.resume()
+    program.prompt()
+    program.line("c")
+    program.end()
+
+
+def test_who_is_answered_and_stopped_with_its_job_answers_still_and_can_be_left_in_a_step(shells):
+    program = shells.run(
+        """
+        import os, time
+        pid = os.fork()
+        breakpoint()
+        open(f"{__file__}.{os.getpid()}", "w").close(); time.sleep(1000)
+        """
+    )
+    program.prompt()
+    wait_until(lambda: len(holders(shells)) == 2, 20)
+    holder, waiter = sorted(holders(shells).values(), key=lambda one: one.state)
+    answer = shells.command("answer")
+    answer.prompt()
+    program.type("\x1a")
+    program.wait_for_stop()
+    wait_until(lambda: stopped(waiter.pid), 20)
+    answer.line("p 6 * 7")
+    answer.expect(r"\n42\n")
+    answer.prompt()
+    answer.line("n")
+    answer.prompt()
+    answer.line("n")
+    wait_until((shells.folder / f"program.py.{waiter.pid}").exists, 20)
+    os.kill(waiter.pid, signal.SIGSTOP)
+    answer.expect(rf"{waiter.pid} is stopped: fg in its terminal brings it back")
+    answer.type("\x03")
+    answer.expect(r"is stopped: fg .* it waits again then")
+    answer.end()
+    for one in (holder, waiter):
+        os.kill(one.pid, signal.SIGKILL)

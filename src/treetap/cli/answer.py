@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +69,14 @@ def answer(
 def _own_label() -> str:
     """Where the one who answers is to be found, for whom it is told."""
     where = next((os.ttyname(fd) for fd in (0, 1, 2) if os.isatty(fd)), "a pipe")
-    return f"{os.environ.get('USER') or os.getuid()} on {where} ({os.getpid()})"
+    return f"{_own_user()} on {where} ({os.getpid()})"
+
+
+def _own_user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container
+        return os.environ.get("USER") or str(os.getuid())
 
 
 def _show(found: list[Standing], *, as_json: bool) -> None:

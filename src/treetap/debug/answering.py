@@ -8,8 +8,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from treetap.debug import message, terminal
-from treetap.debug.console import DONE, Console
+from treetap.debug import kinship, message, terminal
+from treetap.debug.console import DONE, STOPPED, Console
 from treetap.debug.history import History
 from treetap.debug.piped import PipedConsole
 from treetap.debug.place import Place
@@ -39,6 +39,12 @@ def choose(found: Iterable[Standing], node: str) -> Standing:
         return max(waiting, key=lambda one: one.since_s)
     if meant:
         one = meant[0]
+        if not one.by and kinship.is_stopped(one.pid):
+            raise PauseError(
+                f"{one.label} is at its prompt, and is stopped.",
+                "Bring it back with fg in its terminal.",
+                slug="pause-stopped",
+            )
         raise _taken(one.label, one.by)
     who = f"{node!r} doesn't wait" if node else "nobody waits"
     raise PauseError(
@@ -70,12 +76,18 @@ def serve(home: str, chosen: Standing, label: str, begin: Callable[[], None]) ->
         history = History(place.path("history"))
         fd = terminal.open_terminal() if sys.stdin.isatty() else None
         if fd is None:
+            if kinship.is_stopped(chosen.pid):
+                kinship.wake(chosen.pid)
             outcome = PipedConsole(channel, sys.stdin, sys.stdout).run()
         else:
             # The terminal's modes are put back on the way out.
             signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-            outcome = Console(channel, fd, history, suspend=_suspend, may_leave=True).run()
+            outcome = Console(
+                channel, fd, history, suspend=_suspend, may_leave=True, pid=chosen.pid
+            ).run()
             os.close(fd)
+    if outcome == STOPPED:
+        return "is stopped: fg in its terminal brings it back, and it waits again then"
     return "goes on" if outcome == DONE else "waits again"
 
 

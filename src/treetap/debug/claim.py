@@ -232,11 +232,9 @@ class Claim:
         if connection is None:
             return
         connection.setblocking(False)
-        try:
+        with contextlib.suppress(OSError, ValueError):
             while received := connection.recv(65536):
                 self._heard.extend(self._lines.feed(received))
-        except (OSError, ValueError):
-            pass
         while self._heard:
             self._note(self._heard.popleft())
 
@@ -300,6 +298,9 @@ class Claim:
     def _join(self, answer: dict[str, Any]) -> None:
         ignored = 0
         while answer["is"] == message.BACKGROUND:
+            if any(heard["is"] == message.ANSWERED for heard in self._heard):
+                answer = self._wait_for(message.ANSWERED)  # while our job was stopped already
+                break
             # As any job is stopped that reads from the terminal in the background; but not by
             # SIGTTIN, which is a word for "one worker more" to the masters of web servers.
             self._patience.say_that_it_stops()

@@ -13,7 +13,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
-from treetap.debug import message, terminal
+from treetap.debug import kinship, message, terminal
 from treetap.debug.editor import Editor, can_edit
 from treetap.debug.terminal import HungUp
 
@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 #: How a console ends.
 DONE = "done"
 LEFT = "left"
+#: Likewise; and the party is stopped, and can't notice.
+STOPPED = "stopped"
 
 _COMPLETION_S = 5.0
 #: A signal that comes between two looks is acted on.
 _LOOK_S = 0.1
+#: How often it is looked whether a silent party is stopped.
+_SILENT_S = 0.25
+#: Who has said nothing yet may have been about to stop itself; not for ever.
+_MAX_WAKES = 20
 
 
 class _Over(Exception):
@@ -43,6 +49,7 @@ class Console:
     history: Of what is typed.
     suspend: Called for ctrl-z, with the terminal's modes as before; returns when the job goes on.
     may_leave: ctrl-d at the debugger's own prompt gives it back, and doesn't go to the debugger.
+    pid: Of the party, to let it go on where its job is stopped; 0 where that isn't our business.
     """
 
     def __init__(
@@ -53,11 +60,16 @@ class Console:
         *,
         suspend: Callable[[], None],
         may_leave: bool,
+        pid: int = 0,
     ) -> None:
         self._channel = channel
         self._fd = fd
         self._suspend = suspend
         self._may_leave = may_leave
+        self._pid = pid
+        self._wakes_left = _MAX_WAKES
+        self._was_heard = False
+        self._was_told = False
         self._lines = message.Lines()
         self._heard: list[dict[str, Any]] = []
         self._ahead: list[str] = []
@@ -78,12 +90,15 @@ class Console:
         threading.Thread(target=_watch, args=(watched,), daemon=True).start()
         try:
             self._set_modes()
+            self._wake()
             while True:
                 self._serve()
         except _Over:
             return DONE
         except HungUp:
-            return DONE if self._is_over else LEFT
+            if self._is_over:
+                return DONE
+            return STOPPED if self._is_stopped() else LEFT
         finally:
             self._write_rest()
             terminal.set_modes(self._fd, self._former)
@@ -91,8 +106,12 @@ class Console:
     def _serve(self) -> None:
         while self._heard:
             self._act(self._heard.pop(0))
-        ready, _, _ = select.select([self._channel.fileno(), self._fd], [], [])
-        if self._fd not in ready:
+        # Who is stopped says nothing for ever; and a stop is told to nobody here.
+        silent_s = _SILENT_S if self._pid else None
+        ready, _, _ = select.select([self._channel.fileno(), self._fd], [], [], silent_s)
+        if not ready:
+            self._look_after_party()
+        elif self._fd not in ready:
             self._hear()
         elif self._channel.fileno() not in ready:
             self._read_ahead()
@@ -110,6 +129,29 @@ class Console:
         if not received:
             self._is_over = True
             raise _Over
+        self._was_heard, self._was_told = True, False
+
+    def _look_after_party(self) -> None:
+        """It says nothing, and hasn't asked."""
+        if not self._is_stopped() or self._was_told:
+            return
+        if not self._was_heard and self._wakes_left:
+            self._wakes_left -= 1
+            self._wake()
+            return
+        self._was_told = True
+        self._write(
+            f"treetap: {self._pid} is stopped: fg in its terminal brings it back. "
+            "ctrl-c or ctrl-d leaves it.\n"
+        )
+
+    def _is_stopped(self) -> bool:
+        return bool(self._pid) and kinship.is_stopped(self._pid)
+
+    def _wake(self) -> None:
+        """Who is asked something goes on, though its job is stopped."""
+        if self._is_stopped():
+            kinship.wake(self._pid)
 
     def _act(self, heard: dict[str, Any]) -> None:
         if heard["is"] == message.TEXT:
@@ -128,6 +170,7 @@ class Console:
         if line == "" and self._may_leave and not is_inner:
             raise HungUp
         self._send(message.LINE, text=line)
+        self._wake()
 
     def _line(self, prompt: str) -> str:
         if self._ahead:
@@ -158,6 +201,10 @@ class Console:
     def _read_ahead(self) -> None:
         """What is typed while no line is asked for."""
         key, line = self._typed()
+        is_end = key in (b"", terminal.interrupt_key(self._former))
+        if is_end and self._pid and (not self._was_heard or self._is_stopped()):
+            self._write("\n")
+            raise HungUp  # nobody is there who could hear it
         if key == b"\n":
             self._ahead.append(line)
         elif key == terminal.interrupt_key(self._former):
@@ -190,6 +237,7 @@ class Console:
     def _complete(self, line: str, begin: int, end: int) -> list[str]:
         """Ask the party; in the middle of a line."""
         self._send(message.COMPLETE, line=line, begin=begin, end=end)
+        self._wake()
         while select.select([self._channel], [], [], _COMPLETION_S)[0]:
             self._hear()
             for index, heard in enumerate(self._heard):

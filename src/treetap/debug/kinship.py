@@ -6,7 +6,9 @@ its depth isn't shown.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 from typing import NamedTuple
 
 from treetap import proc
@@ -46,6 +48,18 @@ def read_process(pid: int) -> Process | None:
     parent, group, session, tty, foreground = map(int, fields[proc.PARENT : proc.FOREGROUND + 1])
     state, start_ticks = fields[proc.STATE].decode(), int(fields[proc.START_TICKS])
     return Process(pid, state, parent, group, session, start_ticks, tty, foreground)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped: by the keyboard, a signal, or somebody who traces it."""
+    process = read_process(pid)
+    return process is not None and process.state in "Tt"
+
+
+def wake(pid: int) -> None:
+    """Let a stopped process go on, and nobody else of its job."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def ancestors(pid: int, root: int) -> list[Process]:
