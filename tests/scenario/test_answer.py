@@ -171,6 +171,7 @@ def test_who_leaves_gives_it_back_and_it_waits_for_the_next(shells, start, way):
         os.kill(first.pid, signal.SIGKILL if way == "killed" else signal.SIGTERM)
     wait_until(lambda: holders(shells)[pid].state == "waiting", 20)
     second = shells.command("answer", "--node", "worker")
+    second.expect(r"> \S+worker.py\(2\)work\(\)\n-> breakpoint\(\)\n")
     second.prompt()
     second.line("p total")
     second.expect(r"\n12\n")

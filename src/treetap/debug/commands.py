@@ -37,6 +37,11 @@ class Commands(_Pdb):
         """What tab offers."""
         return candidates(self, line, begin, end, is_python=self._is_python)
 
+    def show_place(self) -> None:
+        """Where it is: the frame that commands are about."""
+        if self.stack and not self._is_python:
+            self.print_stack_entry(self.stack[self.curindex])
+
     def do_interact(self, arg: str) -> None:
         """Start an interpreter on the names of the current frame; ctrl-d ends it."""
         assert self.curframe is not None

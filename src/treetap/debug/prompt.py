@@ -127,8 +127,9 @@ class Prompt(Commands):
             self._has_come.set()
             session, talker = self.session, self.session.talker
             if self._is_nested and self._outer is None:
-                self._outer = session.on_interrupt, session.complete
+                self._outer = session.on_interrupt, session.complete, session.show_place
             session.on_interrupt, session.complete = self._interrupt, self.candidates
+            session.show_place = self.show_place
             session.talker = threading.current_thread()
             try:
                 self._talk(frame, traceback_or_exc)
@@ -263,7 +264,8 @@ class Prompt(Commands):
         """The pause is over; a step of another task, which this one was in the middle of, goes on."""
         if self._is_nested:
             if self._outer is not None:
-                self.session.on_interrupt, self.session.complete = self._outer
+                session = self.session
+                session.on_interrupt, session.complete, session.show_place = self._outer
                 self._outer = None
                 self.session.mode = COMMAND  # the outer one's, which goes on
             return

@@ -62,6 +62,8 @@ class Session:
         self.on_interrupt: Callable[[FrameType | None], None] | None = None
         #: What tab does: likewise.
         self.complete: Complete | None = None
+        #: Shows where the prompt is, to who comes to it on another terminal.
+        self.show_place: Callable[[], None] | None = None
         self._thread = threading.current_thread()
         #: Who reads the lines: another one while our own is shown from there.
         self.talker = self._thread
@@ -231,6 +233,8 @@ class Session:
         self.mode = before
         self._set_running_modes()
         self.announce()
+        if self.show_place is not None:
+            self.show_place()
 
     def _set_running_modes(self) -> None:
         if self._claim.remote is not None or terminal.is_behind(self._claim.fd):
