@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import treetap
+from treetap.config.settings import resolve
 
 NAMES = ("PYTHONBREAKPOINT", "TREETAP_DEBUG", "TREETAP_TREE", "TREETAP_PARENT", "TREETAP_NAME")
 
@@ -28,6 +29,16 @@ def test_children_are_told_by_the_environment_which_is_as_it_was_afterwards():
     assert os.environ["PYTHONBREAKPOINT"] == "treetap.debug.pause"
     assert os.environ["TREETAP_DEBUG"] == "1"
     assert sys.breakpointhook is sys.__breakpointhook__  # which asks the environment, each time
+    treetap.shutdown()
+    assert dict(os.environ) == before
+
+
+def test_limits_that_init_is_given_hold_for_prompts_here_and_below():
+    before = dict(os.environ)
+    treetap.init(pause_timeout_s=2.5, max_hold_s=7)
+    # Who pauses asks the settings anew; what it starts has the variables.
+    assert (resolve().pause_timeout_s, resolve().max_hold_s) == (2.5, 7.0)
+    assert resolve().origin("max_hold_s") == "TREETAP_MAX_HOLD_S"
     treetap.shutdown()
     assert dict(os.environ) == before
 

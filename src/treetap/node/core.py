@@ -168,6 +168,7 @@ class Node:
         ending.follow(self)
         self._export()
         self._export_name()
+        self._export_limits()
         if self.settings.debug:
             self._hold()
         if self.settings.start_state == "warm":
@@ -347,6 +348,12 @@ class Node:
         # What a file says is said to all of a tree, and wouldn't tell them apart.
         if self.settings.name and (is_own or not self.identity.parent):
             self._exported.put_name(self.identity)
+
+    def _export_limits(self) -> None:
+        # Who waits at a prompt, or for it, reads its settings itself, in whichever process.
+        for name in launch.LIMITS:
+            if self.settings.origin(name) == "argument":
+                self._exported.put_limit(name, getattr(self.settings, name))
 
     def _hold(self) -> None:
         """What the setting ``debug`` stands for, beside what children are told."""

@@ -21,6 +21,9 @@ DEBUG_VARIABLE = "TREETAP_DEBUG"
 #: ``PID NAME``: what the program calls itself, for its prompts; not for what it starts.
 OWN_NAME_VARIABLE = "TREETAP_OWN_NAME"
 
+#: Settings of the prompt, which knows no node: in seconds.
+LIMITS = ("pause_timeout_s", "max_hold_s")
+
 
 def startup_directory() -> str:
     """The directory whose ``sitecustomize`` makes a starting Python a node."""
@@ -94,6 +97,10 @@ class Export:
     def put_name(self, who: NodeIdentity) -> None:
         """Have this process called at its prompts what ``who`` is called."""
         self._change(OWN_NAME_VARIABLE, f"{who.pid} {who.name}")
+
+    def put_limit(self, name: str, limit_s: float) -> None:
+        """Have one of ``LIMITS`` hold for this process and what it starts."""
+        self._change(f"TREETAP_{name.upper()}", repr(limit_s))
 
     def _change(self, name: str, value: str) -> None:
         if os.environ.get(name) != value:
