@@ -177,6 +177,7 @@ class Console:
             self._write(f"{prompt}{self._ahead[0]}")
             return self._ahead.pop(0)
         self._is_typing = True
+        self._check_party()  # the signal may have come before there was a line to end
         if can_edit() and not self._partial:
             return self._editor.read_line(prompt)
         return self._plain_line(prompt)
@@ -257,14 +258,15 @@ class Console:
 
     def _stop_typing(self, _number: int, _frame: object) -> None:
         # It may come late; and others may send it too, to a whole group: for a dump.
-        if self._is_typing and self._is_closed():
-            self._is_over = True
-            raise _Over
+        if self._is_typing:
+            self._check_party()
 
-    def _is_closed(self) -> bool:
+    def _check_party(self) -> None:
         watched = select.poll()
         watched.register(self._channel, 0)
-        return bool(watched.poll(0))
+        if watched.poll(0):
+            self._is_over = True
+            raise _Over
 
     def _write_rest(self) -> None:
         """What the party said last."""
