@@ -95,6 +95,19 @@ def test_tab_asks_the_thread_that_asks(console):
     answer.result(TIMEOUT_S)
 
 
+@pytest.mark.parametrize("text", ["\U0001f600", "\x01", "\ud83d", '"', "\u2028"])
+def test_a_message_holds_the_longest_text_whatever_is_in_it(console, text):
+    text *= message.MAX_TEXT_CHARS
+    encoded = message.encode(message.TEXT, text=text)
+    assert len(encoded) < message.MAX_LINE_BYTES
+    assert list(message.Lines().feed(encoded)) == [{"is": message.TEXT, "text": text}]
+    answer = console.asked(lambda *_: [text[: message.MAX_TEXT_CHARS // 2]] * 2)
+    console.say(message.COMPLETE, line="", begin=0, end=0)
+    assert len(console.hear()["found"]) == 1
+    console.say(message.LINE, text=text)
+    assert answer.result(TIMEOUT_S) == text
+
+
 def test_more_completions_than_a_message_holds_are_cut(console):
     answer = console.asked(lambda *_: ["é" * 100] * 10_000)
     console.say(message.COMPLETE, line="", begin=0, end=0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: A longer line is not one of ours; who sends it is cut off.
 MAX_LINE_BYTES = 65536
-#: Of a text in one message: as JSON it may be six times as long.
+#: Of a text in one message: as JSON it may have six bytes a character, those of a control character.
 MAX_TEXT_CHARS = 8000
 
 # From a party. What else they carry is said where they are made.
@@ -66,7 +66,9 @@ INTERRUPT = "interrupt"
 
 
 def encode(kind: str, **content: Any) -> bytes:
-    return json.dumps({"is": kind, **content}).encode() + b"\n"
+    # Escaped, a character beyond 16 bits would have twelve bytes; half of one goes through as it is.
+    line = json.dumps({"is": kind, **content}, ensure_ascii=False)
+    return line.encode("utf-8", "surrogatepass") + b"\n"
 
 
 class Lines:
