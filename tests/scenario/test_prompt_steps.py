@@ -305,6 +305,38 @@ def test_who_is_started_in_a_step_is_in_the_programs_group(shells, company):
     program.end()
 
 
+def test_a_forked_child_keeps_the_programs_tracer_and_not_ours(shells):
+    program = shells.run(
+        """
+        import os, sys
+        def theirs(frame, event, arg):
+            return None
+        def fork():
+            if os.fork() == 0:
+                print("traced by", getattr(sys.gettrace(), "__name__", "nobody"), flush=True)
+                os._exit(0)
+            os.wait()
+        breakpoint()
+        fork()
+        fork()
+        sys.settrace(theirs)
+        fork()
+        """
+    )
+    program.prompt()
+    program.line("n")
+    program.prompt()
+    program.line("n")
+    program.expect("traced by nobody")
+    program.prompt()
+    program.line("b 1")  # after the prompt too, we trace for it
+    program.prompt()
+    program.line("c")
+    program.expect("traced by nobody")
+    program.expect("traced by theirs")
+    program.end()
+
+
 def test_coroutine_functions_and_generators_can_be_watched_for_crashes(shells):
     program = shells.run(
         """

@@ -23,6 +23,7 @@ from treetap.config.settings import resolve
 from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
 from treetap.debug.colour import HEADER, painted
+from treetap.debug.commands import Commands
 from treetap.debug.entry import say
 from treetap.debug.heartbeat import Heartbeat
 from treetap.debug.history import History
@@ -294,7 +295,9 @@ class _Sessions(set[Session]):
             session.come_back()
 
     def leave_to_parent(self) -> None:
-        sys.settrace(None)
+        # A prompt's tracer is the parent's; that of coverage, or of an editor, stays.
+        if isinstance(getattr(sys.gettrace(), "__self__", None), Commands):
+            sys.settrace(None)
         for session in list(self):
             session.drop()
         self.clear()
