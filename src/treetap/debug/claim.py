@@ -152,8 +152,6 @@ class Claim:
         Raises:
             PauseError: There is nothing, and nobody, to wait for.
         """
-        if self.fd >= 0:
-            self._step_back()
         self._let_go()
         self.acquire()
 
@@ -240,8 +238,6 @@ class Claim:
 
     def drop(self) -> None:
         """In a forked child: the claim is the parent's."""
-        if self._home:
-            self._go_home()
         remote, self.remote = self.remote, None
         if remote is not None:
             remote.drop()
@@ -321,9 +317,9 @@ class Claim:
         self._group, self._former_group = answer["group"], answer["former"]
         self.waiting = list(answer["waiting"])
         self._home = os.getpgid(0)
+        self.is_apart = True  # first: whatever is raised from here on, we go home
         try:
             os.setpgid(0, self._group)
-            self.is_apart = True
         except OSError:
             # The leader of a session can't leave its group.
             self.is_apart = False
@@ -427,6 +423,7 @@ class Claim:
             self.waiting = list(heard["waiting"])
 
     def _disconnect(self) -> None:
+        self._step_back()
         connection, self._connection = self._connection, None
         self._lines = message.Lines()
         self._heard.clear()
@@ -440,11 +437,10 @@ class Claim:
         self._disconnect()
 
     def _let_go(self) -> None:
+        self._step_back()
         remote, self.remote = self.remote, None
         if remote is not None:
             remote.close()
-        self._record.let_go()
-        self._turn.give()
         fd, self.fd = self.fd, -1
         if fd >= 0:
             os.close(fd)
