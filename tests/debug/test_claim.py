@@ -124,3 +124,10 @@ def test_who_cannot_say_that_it_holds_is_at_home_after_each_try(broker):
     *why, where = broker.last_words()
     assert "[pause-no-broker]" in why[-1]
     assert where == "at home"
+
+
+def test_a_broker_that_talks_nonsense_is_as_good_as_dead(broker):
+    broker.grant()
+    broker.hear(message.RELEASE)
+    broker.connection.sendall(b"nonsense\n")
+    assert broker.last_words() == ["released", "at home"]

@@ -432,6 +432,21 @@ def test_without_a_terminal_it_is_said_once_and_the_program_goes_on(shells, tmp_
     assert "[pause-no-terminal]" in done.stderr
 
 
+def test_an_error_before_there_is_a_terminal_is_said_and_the_program_goes_on(shells):
+    program = shells.run(
+        """
+        import os
+        os.getpgid, getpgid = None, os.getpgid
+        breakpoint()
+        os.getpgid = getpgid
+        print("went on")
+        """
+    )
+    program.expect(r"treetap: The prompt failed: TypeError.*claim\.py:\d+.*\[pause-failed\]\n")
+    program.expect("went on")
+    program.end()
+
+
 def test_redirected_streams_do_not_matter(shells):
     program = shells.plainly(
         "sh", "-c", f"{os.sys.executable} -m treetap.cli run -- {os.sys.executable} "

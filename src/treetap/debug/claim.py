@@ -412,7 +412,10 @@ class Claim:
             self._fds += fds
             if not received:
                 raise ConnectionError("it has ended")
-            self._heard.extend(self._lines.feed(received))
+            try:
+                self._heard.extend(self._lines.feed(received))
+            except ValueError as exc:
+                raise ConnectionError("it talks nonsense") from exc
 
     def _note(self, heard: dict[str, Any]) -> None:
         if heard["is"] == message.PLACED:

@@ -156,8 +156,11 @@ class Prompt(Commands):
             if is_from_handler(exc):
                 self._is_over = True
                 raise
-            # An error of pdb's is no error of the program's.
-            self.session.screen.write(f"treetap: the prompt failed.\n{traceback.format_exc()}")
+            # An error of pdb's, or of ours, is no error of the program's.
+            if self.session.is_open:
+                self.session.screen.write(f"treetap: the prompt failed.\n{traceback.format_exc()}")
+            else:
+                self._say(_failure(exc))
             self.set_continue()
         except BaseException:
             self._is_over = True
@@ -340,3 +343,13 @@ class Prompt(Commands):
             self._visited = []
             sys.settrace(trace)
             self._turn.release()
+
+
+def _failure(exc: Exception) -> PauseError:
+    """Before there was a terminal to show it on."""
+    where = traceback.extract_tb(exc.__traceback__)[-1]
+    return PauseError(
+        f"The prompt failed: {frames.told(exc)} ({where.filename}:{where.lineno}).",
+        "The program goes on without it.",
+        slug="pause-failed",
+    )
