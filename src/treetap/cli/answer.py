@@ -80,6 +80,8 @@ def _own_user() -> str:
 
 
 def _show(found: list[Standing], *, as_json: bool) -> None:
+    from treetap.debug.kinship import is_stopped
+
     if as_json:
         for one in found:
             screen.print_json({**one._asdict(), "name": one.name})
@@ -93,7 +95,7 @@ def _show(found: list[Standing], *, as_json: bool) -> None:
                     one.tree,
                     one.name,
                     str(one.pid),
-                    one.state,
+                    f"{one.state}, stopped" if is_stopped(one.pid) else one.state,
                     screen.duration_text(one.since_s),
                     one.by,
                 )
