@@ -169,8 +169,8 @@ class Console:
             self._set_modes()
         if line == "" and self._may_leave and not is_inner:
             raise HungUp
+        self._wake()  # before: who is stopped by what follows isn't meant
         self._send(message.LINE, text=line)
-        self._wake()
 
     def _line(self, prompt: str) -> str:
         if self._ahead:
@@ -237,8 +237,8 @@ class Console:
 
     def _complete(self, line: str, begin: int, end: int) -> list[str]:
         """Ask the party; in the middle of a line."""
-        self._send(message.COMPLETE, line=line, begin=begin, end=end)
         self._wake()
+        self._send(message.COMPLETE, line=line, begin=begin, end=end)
         while select.select([self._channel], [], [], _COMPLETION_S)[0]:
             self._hear()
             for index, heard in enumerate(self._heard):
