@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal
-
 # Where proc(5) has its fields, less the pid and the name.
 STATE = 0
 PARENT = 1
@@ -22,8 +18,12 @@ THREADS = 17
 START_TICKS = 19
 
 
-def stat(pid: int | Literal["self"]) -> list[bytes]:
-    """The fields from the state on; none, if there is no such process, or no ``/proc``."""
+def stat(pid: int | str) -> list[bytes]:
+    """The fields from the state on; none, if there is no such process, or no ``/proc``.
+
+    Args:
+        pid: ``"self"`` for this process; ``"PID/task/TID"`` for a thread.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The program's name, in brackets, may hold anything, a bracket too.

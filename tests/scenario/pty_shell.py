@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import wait_until
+from treetap import proc
 from treetap.debug.kinship import read_process
 
 LEADER = Path(__file__).with_name("leader.py")
@@ -87,6 +88,24 @@ class Shell:
         for _ in range(times):
             self.type("\x03")
             self.prompt()
+
+    def settle(self) -> None:
+        """Wait until all threads of the program wait for something, in twenty looks in a row.
+
+        What it has written just before tells only that it will soon.
+        """
+        looks = 0
+
+        def waits() -> bool:
+            nonlocal looks
+            states = [
+                proc.stat(f"{self.pid}/task/{thread}")[:1]
+                for thread in os.listdir(f"/proc/{self.pid}/task")
+            ]
+            looks = looks + 1 if all(state in ([b"S"], []) for state in states) else 0
+            return looks >= 20
+
+        wait_until(waits, TIMEOUT_S)
 
     def foreground(self) -> int:
         return os.tcgetpgrp(self._master)

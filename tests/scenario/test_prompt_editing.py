@@ -226,6 +226,7 @@ def test_debug_steps_through_a_statement_within_the_prompt(shells):
     program.expect(r"\(\(Pdb\)\) ")
     program.line("n")
     program.expect("waits\n")
+    program.settle()
     program.type("\x03")
     program.expect(r"wait\(\)\n-> time.sleep")
     program.expect(r"\(\(Pdb\)\) ")

@@ -42,6 +42,7 @@ def test_ctrl_c_shows_a_thread_where_it_is_blocked_and_the_step_goes_on(shells):
     program.prompt()
     program.line("n")
     program.expect("waits\n")
+    program.settle()
     program.type("\x03")
     program.expect(r"work\(\)\n-> got = get\(\)")
     for line, answer in [("p mine", "'here'"), ("w", r"get\(\)"), ("!lines.put(7)", "")]:
@@ -77,6 +78,7 @@ def test_ctrl_c_shows_a_worker_of_an_idle_loop_where_it_is_blocked(shells):
     program.prompt()
     program.line("n")
     program.expect("waits\n")
+    program.settle()
     program.type("\x03")
     program.expect(r"work\(\)\n-> wait\(\)")
     program.prompt()
