@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import gc
 import os
 import socket
 import subprocess
@@ -122,6 +123,7 @@ def test_who_asks_it_sooner_is_answered(hurried, home):
 @pytest.mark.parametrize("end", ["shutdown", "finish"])
 def test_one_that_ends_sooner_was_never_there(hurried, home, monkeypatch, end):
     monkeypatch.setenv("TREETAP_DEBUG", "1")
+    gc.collect()  # what earlier tests have left
     before = descriptors()
     node = hurried()
     if end == "finish":
@@ -133,7 +135,8 @@ def test_one_that_ends_sooner_was_never_there(hurried, home, monkeypatch, end):
     # That the daemon isn't there may be found out meanwhile.
     places = {fault["where"] for fault in node.status()["faults"]}
     assert places <= {"reaching the daemon"}
-    wait_until(lambda: descriptors() == before)
+    # Fewer, where a thread of an earlier test has come to its end meanwhile.
+    wait_until(lambda: descriptors() <= before)
 
 
 def test_one_that_has_no_port_does_without(hurried, monkeypatch):
