@@ -135,8 +135,7 @@ def test_one_that_ends_sooner_was_never_there(hurried, home, monkeypatch, end):
     # That the daemon isn't there may be found out meanwhile.
     places = {fault["where"] for fault in node.status()["faults"]}
     assert places <= {"reaching the daemon"}
-    # Fewer, where a thread of an earlier test has come to its end meanwhile.
-    wait_until(lambda: descriptors() <= before)
+    wait_until(lambda: descriptors() == before)
 
 
 def test_one_that_has_no_port_does_without(hurried, monkeypatch):
