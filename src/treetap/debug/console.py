@@ -288,12 +288,7 @@ class Console:
             pass  # it is gone, as is noticed at once
 
     def _write(self, text: str) -> None:
-        left = text.encode("utf-8", "replace")
-        try:
-            while left:
-                left = left[os.write(self._fd, left) :]
-        except OSError:
-            pass  # gone; the next read says so
+        terminal.write(self._fd, text)
 
 
 def _watch(watched: select.poll) -> None:

@@ -221,12 +221,7 @@ class Editor:
         self._drawing.show(self._typed.text, self._typed.at, self._drawing.prompt)
 
     def _write(self, text: str) -> None:
-        left = text.encode("utf-8", "replace")
-        try:
-            while left:
-                left = left[os.write(self.fd, left) :]
-        except OSError:
-            pass  # gone; the next read says so
+        terminal.write(self.fd, text)
 
     def _columns(self) -> int:
         try:

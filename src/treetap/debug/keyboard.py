@@ -67,12 +67,7 @@ class Screen:
         if self._claim.remote is not None:
             self._claim.remote.write(text)
             return
-        left = text.encode("utf-8", "replace")
-        try:
-            while left:
-                left = left[os.write(self._claim.fd, left) :]
-        except OSError:
-            pass  # gone; the next read says so
+        terminal.write(self._claim.fd, text)
 
     @property
     def is_coloured(self) -> bool:

@@ -102,6 +102,16 @@ def wait_for_input(fd: int, timeout_s: float) -> bool:
     return bool(poll.poll(timeout_s * 1000))
 
 
+def write(fd: int, text: str) -> None:
+    """Write all of it; nothing to a terminal that is gone, as the next read says."""
+    left = text.encode("utf-8", "replace")
+    try:
+        while left:
+            left = left[os.write(fd, left) :]
+    except OSError:
+        pass
+
+
 def held(of: Modes) -> Modes:
     """``of``, while a tree holds the terminal: a process in the background may write to it.
 
