@@ -31,6 +31,31 @@ TIMEOUT_S = 40.0  # for a machine that is busy with other things
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
+def settle(*pids: int) -> None:
+    """Wait until all threads of these processes wait for something, in twenty looks in a row.
+
+    What a program has written just before tells only that it will soon; and in any Python program,
+    a signal between its last look for one and the system call that blocks interrupts nothing.
+    """
+    looks = 0
+
+    def waits() -> bool:
+        nonlocal looks
+        looks = looks + 1 if all(map(_is_waiting, pids)) else 0
+        return looks >= 20
+
+    wait_until(waits, TIMEOUT_S)
+
+
+def _is_waiting(pid: int) -> bool:
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return True
+    states = [proc.stat(f"{pid}/task/{thread}")[:1] for thread in threads]
+    return all(state in ([b"S"], []) for state in states)
+
+
 class Shell:
     """A terminal, its leader, and the one program that the leader runs.
 
@@ -90,22 +115,8 @@ class Shell:
             self.prompt()
 
     def settle(self) -> None:
-        """Wait until all threads of the program wait for something, in twenty looks in a row.
-
-        What it has written just before tells only that it will soon.
-        """
-        looks = 0
-
-        def waits() -> bool:
-            nonlocal looks
-            states = [
-                proc.stat(f"{self.pid}/task/{thread}")[:1]
-                for thread in os.listdir(f"/proc/{self.pid}/task")
-            ]
-            looks = looks + 1 if all(state in ([b"S"], []) for state in states) else 0
-            return looks >= 20
-
-        wait_until(waits, TIMEOUT_S)
+        """See the function; for all processes of the session."""
+        settle(*self.children())
 
     def foreground(self) -> int:
         return os.tcgetpgrp(self._master)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.conftest import wait_until
-from tests.scenario.pty_shell import Shells
+from tests.scenario.pty_shell import Shells, settle
 from treetap.debug.kinship import read_process
 
 PAUSES = """
@@ -144,6 +144,7 @@ def test_ctrl_c_in_a_step_brings_the_prompt_back_where_the_program_is(shells, st
     answer.prompt()
     answer.line("n")
     wait_until((shells.folder / "worker.py.slow").exists, 20)
+    settle(service.process.pid)
     answer.type("\x03")
     answer.expect(r"worker.py\(4\)slow\(\)")
     answer.prompt()

@@ -94,6 +94,7 @@ def test_ctrl_c_in_its_step_brings_the_prompt_back_and_hits_nobody_else(shells, 
     program.prompt()
     program.line("n")
     wait_until((shells.folder / "program.py.slow").exists, 20)
+    program.settle()
     program.type("\x03")
     program.expect(r"program.py\(4\)slow\(\)")
     program.prompt()
