@@ -14,9 +14,9 @@ from tests.conftest import wait_until
 from tests.link.other_user import needs_root, run_as_other_user
 from treetap.debug import message
 from treetap.debug.broker import Broker
-from treetap.debug.custody import Former
 from treetap.debug.lock import HOLDING, WAITING
 from treetap.debug.place import Place
+from treetap.debug.record import Former
 
 
 class FakeCustody:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.conftest import wait_until
 from treetap.debug import message
-from treetap.debug.custody import Record
 from treetap.debug.place import Place
+from treetap.debug.record import Record
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 TIMEOUT_S = 60

@@ -84,7 +84,7 @@ def test_a_holder_is_known_though_its_broker_was_killed_or_is_stopped(directory)
     place = Place(str(directory), "41-abc", 0)
     place.listen().close()
     program = (
-        "import sys; from treetap.debug.custody import Record\n"
+        "import sys; from treetap.debug.record import Record\n"
         "record = Record(sys.argv[1]); record.hold(); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

@@ -9,9 +9,10 @@ import termios
 import pytest
 
 from treetap.debug import terminal
-from treetap.debug.custody import Record
+from treetap.debug.custody import NoTerminal
 from treetap.debug.neighbours import Turn
-from treetap.debug.visit import Nowhere, Visit, open_terminal_of
+from treetap.debug.record import Record
+from treetap.debug.visit import Visit, open_terminal_of
 
 #: Leads a session with a terminal; its child is behind it until a line comes, then in front.
 LEADER = """
@@ -106,6 +107,6 @@ def test_the_next_broker_restores_what_a_dead_one_had_changed(root, visit, tmp_p
 
 
 def test_nowhere_is_nothing_to_take():
-    nowhere = Nowhere()
+    nowhere = NoTerminal()
     assert nowhere.is_gone()
     assert nowhere.take(0, 0) is None

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from treetap.debug.consoles import Start
-    from treetap.debug.custody import Custody, Record
-    from treetap.debug.visit import Nowhere, Visit
+    from treetap.debug.custody import Custody, NoTerminal
+    from treetap.debug.record import Record
 
 #: How often the end of a process is looked for, where the kernel can't tell it.
 _POLL_S = 1.0
@@ -72,7 +72,7 @@ class Broker:
     def __init__(
         self,
         listener: socket.socket,
-        custody: Custody | Visit | Nowhere,
+        custody: Custody | NoTerminal,
         record: Record,
         root: int,
         leader: int,

@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING
 
 from treetap.debug import kinship, terminal
 from treetap.debug.broker import Broker
-from treetap.debug.custody import Custody, Record
+from treetap.debug.custody import NoTerminal
 from treetap.debug.neighbours import Turn
 from treetap.debug.own_console import serve_alone
+from treetap.debug.own_terminal import OwnTerminal
 from treetap.debug.place import Place
-from treetap.debug.visit import Nowhere, Visit, open_terminal_of
+from treetap.debug.record import Record
+from treetap.debug.visit import Visit, open_terminal_of
 
 if TYPE_CHECKING:
     import socket
+
+    from treetap.debug.custody import Custody
 
 #: What the keyboard, or the terminal, sends to the foreground group, or to one in the background; and what
 #: asks a tree for a dump, when it is sent to everybody.
@@ -77,7 +81,7 @@ def _run(place: Place, listener: socket.socket) -> None:
     custody = _custody(place, record)
     start = partial(_start_console, place, custody)
     # As long as we have the terminal open, whoever serves it (script, ssh) waits for an end of it.
-    leader = os.getsid(0) if isinstance(custody, Custody) else place.root
+    leader = os.getsid(0) if isinstance(custody, OwnTerminal) else place.root
     broker = Broker(listener, custody, record, place.root, leader, os.getpgid(0), start)
 
     def hang_up(_number: int, _frame: object) -> None:
@@ -91,27 +95,27 @@ def _run(place: Place, listener: socket.socket) -> None:
         _remove(place)
 
 
-def _custody(place: Place, record: Record) -> Custody | Visit | Nowhere:
+def _custody(place: Place, record: Record) -> Custody | NoTerminal:
     """Of the session's terminal; else of the tree's, which is in another session; else of none."""
     fd = terminal.open_terminal()
     if fd is not None:
-        return Custody(fd, os.getpgid(0), record, Turn(place.directory, os.getsid(0)))
+        return OwnTerminal(fd, os.getpgid(0), record, Turn(place.directory, os.getsid(0)))
     owner = kinship.terminals_process(place.root)
     fd = open_terminal_of(owner)
     if fd is None:
-        return Nowhere()
+        return NoTerminal()
     return Visit(fd, owner, record, Turn(place.directory, os.getsid(owner)))
 
 
 def _start_console(
     place: Place,
-    custody: Custody | Visit | Nowhere,
+    custody: Custody | NoTerminal,
     channel: socket.socket,
     control: socket.socket,
     term: str,
 ) -> int:
     """Fork one: this process has one thread, and nothing of anybody else's."""
-    if isinstance(custody, Nowhere):
+    if isinstance(custody, NoTerminal):
         raise ConnectionError("there is no terminal")
     pid = os.fork()
     if pid:

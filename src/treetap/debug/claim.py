@@ -17,9 +17,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import kinship, message, terminal
-from treetap.debug.custody import Custody, Former, Record
 from treetap.debug.limits import is_from_handler
 from treetap.debug.neighbours import Turn
+from treetap.debug.own_terminal import OwnTerminal
+from treetap.debug.record import Former, Record
 from treetap.debug.remote import Remote
 from treetap.debug.terminal import Evicted
 from treetap.errors import PauseError
@@ -374,7 +375,7 @@ class Claim:
             return  # another one is there already, and has granted the terminal
         former = self._record.read()
         if former is not None and former.by == self._group:
-            custody = Custody(self.fd, self._group, self._record, self._turn)
+            custody = OwnTerminal(self.fd, self._group, self._record, self._turn)
             custody.former = Former(self._former_group, former.modes, self._group)
             custody.give_back(os.getpid())
 

@@ -21,8 +21,7 @@ from treetap.debug.party import OwnConsole, Party
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from treetap.debug.custody import Custody
-    from treetap.debug.visit import Nowhere, Visit
+    from treetap.debug.custody import Custody, NoTerminal
 
     #: ``start(channel, control, term)``: starts a process with these two sockets; its pid.
     Start = Callable[[socket.socket, socket.socket, str], int]
@@ -43,7 +42,7 @@ class Consoles:
     def __init__(
         self,
         selector: selectors.BaseSelector,
-        custody: Custody | Visit | Nowhere,
+        custody: Custody | NoTerminal,
         start: Start,
         *,
         ended: Callable[[Party], None],

@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
     from treetap.debug.custody import Custody
     from treetap.debug.place import Place
-    from treetap.debug.visit import Visit
 
 
 def serve_alone(
     place: Place,
-    custody: Custody | Visit,
+    custody: Custody,
     channel: socket.socket,
     control: socket.socket,
 ) -> None:

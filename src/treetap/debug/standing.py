@@ -132,7 +132,7 @@ def _ask(directory: str, name: str, tree: str, timeout_s: float) -> list[Standin
 
 def _without_broker(directory: str, name: str, tree: str) -> list[Standing]:
     """A broker was killed, or is stopped: whoever was at the prompt then is there still."""
-    from treetap.debug.custody import Record
+    from treetap.debug.record import Record
 
     pid = Record(f"{directory}/{name}.held").holder()
     if not pid:

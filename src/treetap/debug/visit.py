@@ -9,47 +9,25 @@ import os
 from typing import TYPE_CHECKING
 
 from treetap.debug import kinship, terminal
-from treetap.debug.custody import Former
+from treetap.debug.custody import Custody
+from treetap.debug.record import Former
 
 if TYPE_CHECKING:
-    from treetap.debug.custody import Record
     from treetap.debug.neighbours import Turn
+    from treetap.debug.record import Record
 
 
-class Visit:
-    """As ``custody.Custody``.
-
-    Args:
-        fd: Of the terminal.
-        root: Pid of the tree's root, or of who has started it: the terminal is its session's.
-        record: Where the modes of before are written down.
-        turn: At this terminal, among other trees, and the other broker of this one.
+class Visit(Custody):
+    """Args:
+    fd: Of the terminal.
+    root: Pid of the tree's root, or of who has started it: the terminal is its session's.
+    record: See ``Custody``.
+    turn: See ``Custody``.
     """
 
     def __init__(self, fd: int, root: int, record: Record, turn: Turn) -> None:
-        self.fd = fd
+        super().__init__(fd, record, turn)
         self._root = root
-        self._record = record
-        self._turn = turn
-        self.former: Former | None = None
-
-    def is_gone(self) -> bool:
-        return terminal.modes(self.fd) is None
-
-    def hold(self) -> None:
-        self._record.hold()
-        self._turn.hold()
-
-    def let_go(self) -> None:
-        self._record.let_go()
-        self._turn.give()
-
-    def recover(self) -> None:
-        self.former = self._record.read()
-        self.give_back(0)
-
-    def may_take(self) -> bool:
-        return self._turn.take()
 
     def take(self, _pid: int, _root: int) -> Former | None:
         if self.former is None:
@@ -70,43 +48,9 @@ class Visit:
     def stay(self) -> None:
         pass
 
-    def give_back(self, _pid: int) -> None:
-        former, self.former = self.former, None
-        if former is not None:
-            terminal.set_modes(self.fd, former.modes)
-            self._record.clear()
-        self._turn.give()
-
-
-class Nowhere:
-    """No terminal at all."""
-
-    fd = -1
-    former: Former | None = None
-
-    def is_gone(self) -> bool:
-        return True
-
-    def recover(self) -> None:
-        pass
-
-    def may_take(self) -> bool:
-        return True
-
-    def take(self, _pid: int, _root: int) -> Former | None:
-        return None
-
-    def is_a_shells(self) -> bool:
-        return False
-
-    def retake(self) -> None:
-        pass
-
-    def stay(self) -> None:
-        pass
-
-    def give_back(self, pid: int) -> None:
-        pass
+    def _restore(self, former: Former, _pid: int) -> None:
+        terminal.set_modes(self.fd, former.modes)
+        self._record.clear()
 
 
 def open_terminal_of(pid: int) -> int | None:

@@ -8,7 +8,7 @@ import termios
 import pytest
 
 from treetap.debug import terminal
-from treetap.debug.custody import Former, Record
+from treetap.debug.record import Former, Record
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_holder_is_known_until_it_ends_however_it_ends(tmp_path, modes):
     record = Record(path)
     record.write(Former(7, modes, 8))
     program = (
-        "import sys; from treetap.debug.custody import Record\n"
+        "import sys; from treetap.debug.record import Record\n"
         "record = Record(sys.argv[1]); record.hold(); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
@@ -65,7 +65,7 @@ def test_who_holds_it_and_asks_goes_on_holding_it(tmp_path):
     assert Record(path).holder() == os.getpid()  # as another thread asks
     assert Record(path).is_held()
     program = (
-        "import sys; from treetap.debug.custody import Record; print(Record(sys.argv[1]).is_held())"
+        "import sys; from treetap.debug.record import Record; print(Record(sys.argv[1]).is_held())"
     )
 
     def is_held_for_others():
