@@ -16,14 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from treetap.daemon import standing, tree
 from treetap.daemon.feed import About, Feed, Happening
 from treetap.daemon.ingest import Ingest
+from treetap.daemon.journal import Journal, Kind
 from treetap.daemon.link_server import LinkServer
 from treetap.daemon.link_session import LINK_LIMITS, LinkLimits
 from treetap.daemon.registry import Registry
 from treetap.daemon.roster import NodeEntry, Roster
 from treetap.daemon.tally import Tally
+from treetap.daemon.usage import AgentClients, Usage
 from treetap.daemon.view import node_view, probe_view
 from treetap.errors import LinkError
 from treetap.store import EventBatch, Store
+from treetap.store.schema import node_key
 from treetap.wire.message import probe_to_dict, statuses_from_wire
 
 if TYPE_CHECKING:
@@ -77,6 +80,9 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._standing_path = place.run_dir / standing.STANDING_FILE
         self.store = Store(place.store_url, retention=retention, on_loss=self._unwritten)
+        self.journal = Journal(self.store.journal)
+        self.usage = Usage()
+        self.agents = AgentClients()
         self.feed = Feed()
         self.tally = Tally()
         self.registry = Registry(self.store, self._probe_changed)
@@ -144,12 +150,15 @@ class Daemon:
     # -- the link calls these -----------------------------------------------------------------
 
     async def welcome(self, session: LinkSession, identity: NodeIdentity) -> NodeEntry:
+        known = self.roster.get(node_key(identity))
         entry = self.roster.connect(identity, session)
         self.store.save_node(identity, connected_at_s=entry.connected_at_s)
         if not self.ingest.ledger.knows(entry.key):
             progress = await asyncio.to_thread(self.store.progress, entry.key)
             self.ingest.ledger.restore(entry.key, progress)
         self._publish_node("awake", entry)
+        was_lost = known is not None and known.reason == "lost"
+        self.journal.note(Kind.NODE_RESTORED if was_lost else Kind.NODE_CONNECTED, entry=entry)
         log.info("node %s %s is here", identity.name, identity.id)
         return entry
 
@@ -180,6 +189,8 @@ class Daemon:
             self.tally.forget_node(entry.key)
             self.store.save_node(entry.identity, connected_at_s=entry.connected_at_s)
             self._publish_node("gone", entry)
+            kind = Kind.NODE_LOST if reason == "lost" else Kind.NODE_CLOSED
+            self.journal.note(kind, entry=entry, reason=reason)
             log.info("node %s %s is gone: %s", entry.identity.name, entry.identity.id, reason)
 
     # -- inside -------------------------------------------------------------------------------
@@ -190,6 +201,7 @@ class Daemon:
             if entry.link is not None:
                 entry.link.send({"type": "probes", "revision": revision, "probes": probes})
         self._publish_probe(change, record)
+        self.journal.note_probe(change, record)
         if change == "removed":
             self.tally.forget_probe(record.probe.id)
         self.write_standing()

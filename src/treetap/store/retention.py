@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, func, select
 
 from treetap.store import schema
 from treetap.store.database import give_back_space, size_bytes
+from treetap.store.journal import sweep_journal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -48,6 +49,7 @@ class Sweep:
             give_back_space(connection)
             return True
         _delete_unneeded(connection)
+        sweep_journal(connection)
         return False
 
     def _delete_old(self, connection: Connection) -> bool:

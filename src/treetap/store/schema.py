@@ -82,6 +82,21 @@ progress = Table(
     Column("next_number", BigInteger, nullable=False),
 )
 
+#: What happened beside the hits: ``journal.JournalEntry`` says what its columns mean.
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("time_ns", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("node", BigInteger, nullable=False),
+    Column("probe", BigInteger, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("is_acknowledged", Boolean, nullable=False),
+    Index("journal_by_time", "time_ns"),
+)
+
 #: The next free number of a kind: ``probe``, ``event``.
 counter = Table(
     "counter",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from treetap.errors import StoreError
 from treetap.store import database, query, schema
 from treetap.store.event import EventBatch, EventFilter, EventPage, LossRow
+from treetap.store.journal import JournalTable
 from treetap.store.retention import DEFAULT_RETENTION, Retention, Sweep, event_count
 from treetap.store.writer import MAX_QUEUED_ROWS, Writer
 
@@ -57,6 +58,8 @@ class Store:
         self._ids_until = self._next_id + _ID_BLOCK
         self._more_ids: Future[int] | None = None
         self._writer = Writer(self._engine, on_loss)
+        #: What happened beside the hits.
+        self.journal = JournalTable(self._engine, self._writer)
 
     # -- writing ------------------------------------------------------------------------------
 
