@@ -13,10 +13,10 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import kinship, message, terminal
+from treetap.debug.channel import Channel
 from treetap.debug.limits import is_from_handler
 from treetap.debug.neighbours import Turn
 from treetap.debug.own_terminal import OwnTerminal
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from treetap.debug.place import Place
     from treetap.debug.terminal import Modes
 
-_ANSWER_TIMEOUT_S = 5.0
-#: How often it is seen to that waiting makes sense still; and a signal that comes between two looks
-#: is acted on.
-_LOOK_S = 0.25
-#: In one message.
-_MAX_FDS = 4
 #: What ends a wait.
 _TURNS = (message.GRANTED, message.BACKGROUND, message.ANSWERED)
 #: A broker that ends before it answers is replaced; not for ever.
@@ -80,10 +74,7 @@ class Claim:
         self._patience = patience
         self._record = Record(place.path("held"))
         self._turn = Turn(place.directory, os.getsid(0))
-        self._connection: socket.socket | None = None
-        self._lines = message.Lines()
-        self._heard: deque[dict[str, Any]] = deque()
-        self._fds: list[int] = []
+        self._channel = Channel(place, self._note)
         self._former_group = 0
         self._group = 0
         self._home = 0
@@ -192,8 +183,8 @@ class Claim:
         else:
             self._step_back()
         try:
-            self._send(message.RELEASE)
-            self._wait_for(message.RELEASED)
+            self._channel.send(message.RELEASE)
+            self._channel.wait_for(message.RELEASED)
         except OSError:
             self._restore_alone()
         finally:
@@ -207,8 +198,8 @@ class Claim:
         """
         self._step_back()
         try:
-            self._send(message.SUSPEND)
-            self._wait_for(message.RELEASED)
+            self._channel.send(message.SUSPEND)
+            self._channel.wait_for(message.RELEASED)
         except OSError:
             self._restore_alone()
         # Else it goes on at once, but for those who are late: they stay stopped.
@@ -219,23 +210,15 @@ class Claim:
                     os.killpg(self._former_group, signal.SIGTSTP)
             self._stop(is_sure=True)
         try:
-            self._send(message.RESUME)
-            self._enter(self._wait_for(*_TURNS))
+            self._channel.send(message.RESUME)
+            self._enter(self._channel.wait_for(*_TURNS))
         except OSError:
             self._disconnect()
             self._ask()
 
     def look(self) -> None:
         """Hear what the broker has said meanwhile."""
-        connection = self._connection
-        if connection is None:
-            return
-        connection.setblocking(False)
-        with contextlib.suppress(OSError, ValueError):
-            while received := connection.recv(65536):
-                self._heard.extend(self._lines.feed(received))
-        while self._heard:
-            self._note(self._heard.popleft())
+        self._channel.look()
 
     def drop(self) -> None:
         """In a forked child: the claim is the parent's."""
@@ -250,10 +233,9 @@ class Claim:
             if self.fd >= 0 and terminal.modes(self.fd) is None:
                 os.close(self.fd)  # closed while we waited for it
                 self.fd = -1
-            if self._connection is None:
-                self._connection = self._place.connect()
+            self._channel.open()
             try:
-                self._send(
+                self._channel.send(
                     message.REQUEST,
                     label=self._label,
                     pid=os.getpid(),
@@ -276,10 +258,17 @@ class Claim:
 
     def _wait_for_turn(self) -> dict[str, Any]:
         while True:
-            answer = self._wait_for(*_TURNS, message.STRANDED, timeout_s=None)
+            answer = self._channel.wait_for(
+                *_TURNS, message.STRANDED, meanwhile=self._see_that_it_makes_sense
+            )
             if answer["is"] != message.STRANDED:
                 return answer
             self._patience.check_sense(is_evicted=self._is_evicted)
+
+    def _see_that_it_makes_sense(self) -> None:
+        self._patience.check_time()
+        if self.fd >= 0 and terminal.modes(self.fd) is None:
+            raise ConnectionError("the terminal is closed")
 
     def _enter(self, answer: dict[str, Any]) -> None:
         self._join(answer)
@@ -287,16 +276,18 @@ class Claim:
         # has made ours the foreground again.
         while self.is_apart and terminal.foreground(self.fd) not in (0, self._group):
             self._step_back()
-            self._send(message.SUSPEND)
-            self._wait_for(message.RELEASED)
-            self._send(message.RESUME)
-            self._join(self._wait_for(*_TURNS))
+            self._channel.send(message.SUSPEND)
+            self._channel.wait_for(message.RELEASED)
+            self._channel.send(message.RESUME)
+            self._join(self._channel.wait_for(*_TURNS))
 
     def _join(self, answer: dict[str, Any]) -> None:
         ignored = 0
         while answer["is"] == message.BACKGROUND:
-            if any(heard["is"] == message.ANSWERED for heard in self._heard):
-                answer = self._wait_for(message.ANSWERED)  # while our job was stopped already
+            if self._channel.has_heard(message.ANSWERED):
+                answer = self._channel.wait_for(
+                    message.ANSWERED
+                )  # while our job was stopped already
                 break
             # As any job is stopped that reads from the terminal in the background; but not by
             # SIGTTIN, which is a word for "one worker more" to the masters of web servers.
@@ -310,8 +301,8 @@ class Claim:
                     "It goes on. Start the program in the foreground to hold it.",
                     slug="pause-background",
                 )
-            self._send(message.RESUME)
-            answer = self._wait_for(*_TURNS)
+            self._channel.send(message.RESUME)
+            answer = self._channel.wait_for(*_TURNS)
         if answer["is"] == message.ANSWERED:
             self._meet(answer["waiting"])
             return
@@ -324,8 +315,8 @@ class Claim:
         except OSError:
             # The leader of a session can't leave its group.
             self.is_apart = False
-            self._send(message.STAY)
-            self._wait_for(message.RELEASED)
+            self._channel.send(message.STAY)
+            self._channel.wait_for(message.RELEASED)
         # Read first: whoever closes a file loses his lock on it.
         former = self._record.read()
         self._record.hold()
@@ -335,14 +326,13 @@ class Claim:
 
     def _meet(self, waiting: list[str]) -> None:
         """Somebody answers, at the other end of what came with the message."""
-        if not self._fds:
-            raise ConnectionError("the channel is lost")
+        channel = socket.socket(fileno=self._channel.take_fd())
         self.is_apart = False
         self.waiting = list(waiting)
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-        self.remote = Remote(socket.socket(fileno=self._fds.pop(0)), self._press)
+        self.remote = Remote(channel, self._press)
 
     def _step_back(self) -> None:
         # The keys get their meaning back when none of us is in the foreground: a ctrl-z would stop
@@ -379,45 +369,6 @@ class Claim:
             custody.former = Former(self._former_group, former.modes, self._group)
             custody.give_back(os.getpid())
 
-    def _send(self, kind: str, **content: Any) -> None:
-        if self._connection is None:
-            raise ConnectionError("no broker")
-        self._connection.sendall(message.encode(kind, **content))
-
-    def _wait_for(self, *kinds: str, timeout_s: float | None = _ANSWER_TIMEOUT_S) -> dict[str, Any]:
-        """The first message of these kinds; OSError if the broker ends, or is silent.
-
-        Without a timeout, as long as patience lasts.
-        """
-        connection = self._connection
-        if connection is None:
-            raise ConnectionError("no broker")
-        connection.settimeout(timeout_s or _LOOK_S)
-        while True:
-            while self._heard:
-                heard = self._heard.popleft()
-                if heard["is"] in kinds:
-                    return heard
-                self._note(heard)
-            try:
-                received, fds, _, _ = socket.recv_fds(connection, 65536, _MAX_FDS)
-            except TimeoutError:
-                if timeout_s is not None:
-                    raise
-                self._patience.check_time()
-                if self.fd >= 0 and terminal.modes(self.fd) is None:
-                    raise ConnectionError("the terminal is closed") from None
-                continue
-            for fd in fds:
-                os.set_inheritable(fd, False)
-            self._fds += fds
-            if not received:
-                raise ConnectionError("it has ended")
-            try:
-                self._heard.extend(self._lines.feed(received))
-            except ValueError as exc:
-                raise ConnectionError("it talks nonsense") from exc
-
     def _note(self, heard: dict[str, Any]) -> None:
         if heard["is"] == message.PLACED:
             self.holder = heard["holder"]
@@ -428,13 +379,7 @@ class Claim:
 
     def _disconnect(self) -> None:
         self._step_back()
-        connection, self._connection = self._connection, None
-        self._lines = message.Lines()
-        self._heard.clear()
-        while self._fds:
-            os.close(self._fds.pop())
-        if connection is not None:
-            connection.close()
+        self._channel.close()
 
     def _close(self) -> None:
         self._let_go()
