@@ -28,6 +28,7 @@ _HOMES = {
     "ConfigError": "treetap.errors",
     "ControlPlaneError": "treetap.errors",
     "DaemonError": "treetap.errors",
+    "DapError": "treetap.errors",
     "DebuggerError": "treetap.errors",
     "ExpressionError": "treetap.errors",
     "Lagged": "treetap.errors",

@@ -109,6 +109,12 @@ class StoreError(TreetapError):
     slug = "store"
 
 
+class DapError(TreetapError):
+    """A debug adapter of somebody else's can't be reached, refused, or is gone."""
+
+    slug = "dap"
+
+
 class SupervisionError(TreetapError, ValueError):
     """A program was to be supervised in a way that can't be: an argument contradicts another."""
 

@@ -18,6 +18,7 @@ ERRORS = {
     "ConfigError",
     "ControlPlaneError",
     "DaemonError",
+    "DapError",
     "DebuggerError",
     "ExpressionError",
     "Lagged",
