@@ -194,3 +194,35 @@ def test_a_definition_that_a_foreign_hand_spoiled_is_left_out(store):
         assert registry.all() == []
 
     run(store, scenario)
+
+
+def test_a_successor_takes_the_name_and_the_events_stay_with_the_old_one(store):
+    async def scenario(registry, told):
+        await registry.add(asked(name="orders", group="shop"), notes={"asked_by": "a face"})
+        await registry.succeed("orders", asked(name="orders", expressions=["b"]), notes={"of": 1})
+        assert told == [("added", "p1"), ("removed", "p1"), ("added", "p2")]
+        assert registry.get("orders").number == 2
+        assert registry.record_of("p1").probe.expressions == ("a",)
+        assert registry.numbers_of("orders") == (2, 1)
+        await registry.add(asked(name="taken"))
+        with pytest.raises(ProbeError, match="already"):
+            await registry.succeed("orders", asked(name="taken"), notes={})
+        assert registry.get("orders").number == 2
+
+    run(store, scenario)
+
+
+def test_a_group_and_notes_outlive_the_daemon(store):
+    async def first(registry, _told):
+        await registry.add(asked(group="shop"), notes={"of": 1})
+        await registry.change("p1", {"group": "till"}, notes={"of": 2})
+
+    async def second(registry, _told):
+        record = registry.get("p1")
+        assert (record.group, record.notes) == ("till", {"of": 2})
+        assert (await registry.change("p1", {"condition": "a"})).notes == {"of": 2}
+        with pytest.raises(ProbeError, match="255"):
+            await registry.change("p1", {"group": "g" * 256})
+
+    run(store, first)
+    run(store, second)

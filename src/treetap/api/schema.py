@@ -83,6 +83,7 @@ _ASKED: dict[str, Schema] = {
     "target": {**_TARGET, "required": [], "default": Target()._asdict()},
     "name": TEXT,
     "is_enabled": SWITCH,
+    "group": said(TEXT, "Probes of one group are enabled and disabled together."),
 }
 
 SCHEMAS: dict[str, Schema] = {

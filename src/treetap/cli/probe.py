@@ -128,6 +128,8 @@ def _fetched(ask: Any) -> Any:
 
 def _list_row(probe: Mapping[str, Any]) -> tuple[Any, ...]:
     named = f"{probe['id']} {probe['name']}" if probe.get("name") else probe["id"]
+    if probe.get("group"):
+        named += f" ({probe['group']})"
     return (
         named,
         probe["location"],
@@ -209,6 +211,7 @@ def _facts(probe: Mapping[str, Any]) -> list[tuple[str, str]]:
             str(probe.get("safety", "")) + (", calls allowed" if probe.get("allow_calls") else ""),
         ),
         ("for", ", ".join(f"{key} {value}" for key, value in target.items()) or "every node"),
+        ("group", probe.get("group") or ""),
         ("ends in", ends_text(probe)),
         ("state", "enabled" if probe.get("is_enabled", True) else "disabled"),
     ]

@@ -65,6 +65,7 @@ def add(
     trusted: option.Trusted = False,
     allow_calls: option.AllowCalls = False,
     name: option.Name = "",
+    group: option.Group = "",
     node: option.NodeName = "",
     tree: option.Tree = "",
     pid: option.Pid = None,
@@ -99,6 +100,7 @@ def add(
         "limits": {key: number for key, number in limits.items() if number is not None},
         "target": {"tree": tree, "name": node, "pid": pid or 0},
         "name": name,
+        "group": group,
         **({} if budget is None else {"budget_percent": budget}),
     }
     place(asked, wake=wake, keep=keep, as_json=as_json)

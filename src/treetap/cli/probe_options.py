@@ -37,6 +37,9 @@ AllowCalls = Annotated[
     bool, typer.Option("--allow-calls", help="Let expressions read properties and __getattr__.")
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="A name for the probe; unique.")]
+Group = Annotated[
+    str, typer.Option(metavar="GROUP", help="Probes that are enabled and disabled together.")
+]
 NodeName = Annotated[str, typer.Option("--node", metavar="NAME", help="Only nodes of this name.")]
 Tree = Annotated[str, typer.Option(metavar="TREE", help="Only nodes of this tree.")]
 Pid = Annotated[int | None, typer.Option(metavar="PID", help="Only this process.")]

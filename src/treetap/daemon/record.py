@@ -14,12 +14,16 @@ class ProbeRecord(NamedTuple):
     probe: What the nodes get.
     created_at_s: Unix time.
     ttl_s: What was asked for; 0 for never. An enabled probe lives for this long again.
+    group: Probes of one group are enabled and disabled together; ``""`` for none.
+    notes: What a face wants remembered of it; nobody else reads them.
     """
 
     number: int
     probe: Probe
     created_at_s: float
     ttl_s: float
+    group: str = ""
+    notes: dict[str, Any] = {}  # noqa: RUF012 - a default that nobody writes to
 
     @property
     def width(self) -> int:
@@ -46,6 +50,8 @@ class ProbeRecord(NamedTuple):
             **probe_to_dict(self.probe),
             "created_at_s": self.created_at_s,
             "ttl_s": self.ttl_s,
+            "group": self.group,
+            "notes": self.notes,
         }
 
 
@@ -56,6 +62,8 @@ def record_from_dict(number: int, fields: dict[str, Any]) -> ProbeRecord:
         probe_from_dict(fields),
         float(fields.get("created_at_s", 0)),
         float(fields.get("ttl_s", 0)),
+        str(fields.get("group", "")),
+        dict(fields.get("notes", {})),
     )
 
 

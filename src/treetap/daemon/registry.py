@@ -93,23 +93,40 @@ class Registry:
         """All, with the removed ones."""
         return [*self._records.values(), *self._removed.values()]
 
-    async def add(self, fields: dict[str, Any]) -> ProbeRecord:
+    async def add(
+        self, fields: dict[str, Any], *, notes: dict[str, Any] | None = None
+    ) -> ProbeRecord:
         """Raises ``ProbeError``, ``LocationError``, ``ExpressionError``."""
         async with self._lock:
             # Checked before it takes a number.
             self._check_name(probe_asked(fields).probe.name)
-            number = await asyncio.wrap_future(self._store.new_probe_number())
-            record = probe_asked(fields, number=number)
-            await self._save(record)
-            self._records[number] = record
-            self._tell("added", record)
-            return record
+            return await self._enter(fields, notes or {})
 
-    async def change(self, reference: str, fields: dict[str, Any]) -> ProbeRecord:
+    async def succeed(
+        self, reference: str, fields: dict[str, Any], *, notes: dict[str, Any]
+    ) -> ProbeRecord:
+        """Put another probe in the place of one, which is removed; it may keep the name.
+
+        For what ``change`` can't do: events that are kept go on to be of the old probe, with its
+        expressions. Raises as ``add``.
+        """
+        async with self._lock:
+            old = self.get(reference)
+            name = probe_asked(fields).probe.name
+            if name != old.probe.name:
+                self._check_name(name)
+            await self._remove(old)
+            return await self._enter(fields, notes)
+
+    async def change(
+        self, reference: str, fields: dict[str, Any], *, notes: dict[str, Any] | None = None
+    ) -> ProbeRecord:
         """Raises ``ProbeError``, ``ExpressionError``."""
         async with self._lock:
             old = self.get(reference)
             record = probe_changed(old, fields)
+            if notes is not None:
+                record = record._replace(notes=notes)
             if record.probe.name != old.probe.name:
                 self._check_name(record.probe.name)
             return await self._replace(record)
@@ -127,12 +144,7 @@ class Registry:
     async def remove(self, reference: str) -> ProbeRecord:
         async with self._lock:
             record = self.get(reference)
-            await self._save(record, is_removed=True)
-            del self._records[record.number]
-            self._removed[record.number] = record
-            while len(self._removed) > _MAX_REMOVED:
-                del self._removed[next(iter(self._removed))]
-            self._tell("removed", record)
+            await self._remove(record)
             return record
 
     def expire(self) -> None:
@@ -148,6 +160,22 @@ class Registry:
         now_s = time.time()
         ends = [r.probe.expires_at_s for r in self.all() if r.is_wanted(now_s)]
         return min((end for end in ends if end), default=float("inf"))
+
+    async def _enter(self, fields: dict[str, Any], notes: dict[str, Any]) -> ProbeRecord:
+        number = await asyncio.wrap_future(self._store.new_probe_number())
+        record = probe_asked(fields, number=number)._replace(notes=notes)
+        await self._save(record)
+        self._records[number] = record
+        self._tell("added", record)
+        return record
+
+    async def _remove(self, record: ProbeRecord) -> None:
+        await self._save(record, is_removed=True)
+        del self._records[record.number]
+        self._removed[record.number] = record
+        while len(self._removed) > _MAX_REMOVED:
+            del self._removed[next(iter(self._removed))]
+        self._tell("removed", record)
 
     async def _replace(self, record: ProbeRecord) -> ProbeRecord:
         if record != self._records[record.number]:

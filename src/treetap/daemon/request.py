@@ -28,7 +28,9 @@ _FIELDS: dict[str, type] = {
     "target": dict,
     "name": str,
     "is_enabled": bool,
+    "group": str,
 }
+_MAX_GROUP_CHARS = 255
 #: What a probe takes, and where: another answer makes it another probe, whose rows don't fit
 #: the ones that are kept.
 FIXED_FIELDS = ("location", "expressions", "snapshot")
@@ -45,9 +47,10 @@ def probe_asked(fields: dict[str, Any], *, number: int = 0) -> ProbeRecord:
         raise _invalid("the probe has no location", 'Say where: "location": "shop.py:42".')
     now_s = time.time()
     ttl_s = _ttl(given.pop("ttl_s", DEFAULT_TTL_S))
+    group = _group(given.pop("group", ""))
     probe = Probe(id=f"p{number}", location=parse_location(given.pop("location")))
     probe = _with_fields(probe, given)._replace(expires_at_s=now_s + ttl_s if ttl_s else 0)
-    return ProbeRecord(number, _checked(probe), now_s, ttl_s)
+    return ProbeRecord(number, _checked(probe), now_s, ttl_s, group)
 
 
 def probe_changed(record: ProbeRecord, fields: dict[str, Any]) -> ProbeRecord:
@@ -72,6 +75,8 @@ def probe_changed(record: ProbeRecord, fields: dict[str, Any]) -> ProbeRecord:
         record = record._replace(
             ttl_s=ttl_s, probe=record.probe._replace(expires_at_s=expires_at_s)
         )
+    if "group" in given:
+        record = record._replace(group=_group(given.pop("group")))
     probe = record.probe
     if given.get("mode", probe.mode) != probe.mode and "rate" not in given:
         given["rate"] = 0.0
@@ -134,6 +139,14 @@ def _ttl(ttl_s: float) -> float:
     if not 0 <= ttl_s < 1e10:
         raise _invalid(f"the field ttl_s is {ttl_s}", "Give seconds, or 0 for no end.")
     return ttl_s
+
+
+def _group(name: str) -> str:
+    if len(name) > _MAX_GROUP_CHARS:
+        raise _invalid(
+            f"the name of a group has {len(name)} characters", f"The limit is {_MAX_GROUP_CHARS}."
+        )
+    return name
 
 
 def _invalid(what: str, hint: str) -> ProbeError:
