@@ -19,6 +19,7 @@ from treetap.daemon.ingest import Ingest
 from treetap.daemon.journal import Journal, Kind
 from treetap.daemon.link_server import LinkServer
 from treetap.daemon.link_session import LINK_LIMITS, LinkLimits
+from treetap.daemon.nearby import Nearby
 from treetap.daemon.registry import Registry
 from treetap.daemon.roster import NodeEntry, Roster
 from treetap.daemon.tally import Tally
@@ -83,6 +84,7 @@ class Daemon:
         self.journal = Journal(self.store.journal)
         self.usage = Usage()
         self.agents = AgentClients()
+        self.nearby = Nearby(place.run_dir / "nodes", token)
         self.feed = Feed()
         self.tally = Tally()
         self.registry = Registry(self.store, self._probe_changed)

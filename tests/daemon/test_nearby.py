@@ -1,0 +1,106 @@
+"""Live nodes without a link: real processes, which sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+
+from treetap.daemon.nearby import Nearby
+from treetap.errors import ControlPlaneError
+
+PROGRAM = "import treetap; treetap.init(name='near'); print('up', flush=True); input()"
+
+
+@pytest.fixture
+def program(home):
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "up\n"
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait(20)
+        process.stdout.close()
+
+
+def on_loop(home, act):
+    async def main():
+        return await act(Nearby(home / "run" / "nodes"))
+
+    return asyncio.run(main())
+
+
+def test_a_sleeping_process_is_found_and_says_how_it_is(home, program):
+    async def look(nearby):
+        nodes = await nearby.all()
+        return nodes, await nearby.statuses(nodes)
+
+    (node,), (status,) = on_loop(home, look)
+    assert (node.identity.name, node.identity.pid) == ("near", program.pid)
+    assert status["state"] == "sleeping"
+
+
+def test_a_process_is_named_by_its_name_its_pid_its_id_and_its_tree(home, program):
+    async def named(nearby):
+        (node,) = await nearby.all()
+        words = ("", "near", str(program.pid), node.identity.id, node.identity.tree)
+        return [await nearby.named(word) for word in words]
+
+    assert [[n.identity.pid for n in nodes] for nodes in on_loop(home, named)] == [
+        [program.pid]
+    ] * 5
+
+
+def test_a_name_that_nobody_has_is_an_error_that_lists_the_names_there_are(home, program):
+    with pytest.raises(ControlPlaneError) as caught:
+        on_loop(home, lambda nearby: nearby.named("nobody"))
+    assert caught.value.slug == "node-unknown"
+    assert f"near ({program.pid})" in caught.value.hint
+
+
+def test_a_wake_that_fails_says_why_and_a_sleep_works(home, program):
+    async def act(nearby):
+        nodes = await nearby.all()
+        # Nobody listens on port 1.
+        return await nearby.wake(nodes, "http://127.0.0.1:1"), await nearby.sleep(nodes)
+
+    (woken,), (slept,) = on_loop(home, act)
+    assert "http://127.0.0.1:1" in woken
+    assert slept == ""
+
+
+def test_files_of_dead_processes_and_of_strangers_are_passed_over(home, program):
+    directory = home / "run" / "nodes"
+    (entry,) = [json.loads(path.read_text()) for path in directory.glob("*.json")]
+    for name, other in {
+        "dead": {**entry, "start_ns": entry["start_ns"] + 1},
+        "elsewhere": {**entry, "boot_id": "another machine's"},
+        "unsound": {"pid": "x"},
+    }.items():
+        (directory / f"{name}.json").write_text(json.dumps(other))
+    (directory / "torn.json").write_text('{"pid": 1')
+    nodes = on_loop(home, lambda nearby: nearby.all())
+    assert [node.identity.pid for node in nodes] == [program.pid]
+
+
+def test_a_process_that_is_gone_meanwhile_is_told_as_silent(home, program):
+    async def ask(nearby):
+        (node,) = await nearby.all()
+        program.stdin.close()
+        await asyncio.to_thread(program.wait, 20)
+        (status,) = await nearby.statuses([node])
+        return status
+
+    status = on_loop(home, ask)
+    assert status["state"] == "no answer"
+    assert "near" in status["error"]
+
+
+def test_a_home_without_nodes_has_none(tmp_path):
+    assert on_loop(tmp_path, lambda nearby: nearby.all()) == []
