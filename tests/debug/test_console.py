@@ -17,7 +17,7 @@ DEAD_PARTY = """
 import os, socket, threading, time
 from treetap.debug import message
 from treetap.debug.console import Console
-from treetap.debug.history import History
+from treetap.debug.editing.history import History
 
 master, slave = os.openpty()
 ours, party = socket.socketpair()

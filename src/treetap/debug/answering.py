@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.debug import kinship, message, terminal
 from treetap.debug.console import DONE, STOPPED, Console
-from treetap.debug.history import History
+from treetap.debug.editing.history import History
 from treetap.debug.piped import PipedConsole
 from treetap.debug.place import Place
 from treetap.debug.standing import WAITING, Standing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from treetap.debug.editor import can_edit
+from treetap.debug.editing.editor import can_edit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

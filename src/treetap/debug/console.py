@@ -14,14 +14,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import kinship, message, terminal
-from treetap.debug.editor import Editor, can_edit
+from treetap.debug.editing.editor import Editor, can_edit
 from treetap.debug.terminal import HungUp
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from treetap.debug.history import History
+    from treetap.debug.editing.history import History
 
 #: How a console ends.
 DONE = "done"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
 from treetap.debug.colour import can_colour
-from treetap.debug.editor import Editor, can_edit
+from treetap.debug.editing.editor import Editor, can_edit
 from treetap.debug.limits import is_from_handler
 from treetap.debug.terminal import Evicted, HungUp
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from treetap.debug.claim import Claim
-    from treetap.debug.editor import Complete
-    from treetap.debug.history import History
+    from treetap.debug.editing.editor import Complete
+    from treetap.debug.editing.history import History
     from treetap.debug.remote import Remote
 
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MAX_PROMPT_CHARS = 200
 #: Down and up again: pdbp writes it, and what stands on the last line wouldn't be known.
 _NOTHING = "\n\x1b[F"
-#: See ``editor``.
+#: See ``editing.editor``.
 _SIGNALS_S = 0.1
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from treetap.debug import message
 from treetap.debug.console import Console
-from treetap.debug.history import History
+from treetap.debug.editing.history import History
 from treetap.debug.terminal import HungUp
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Complete = Callable[[str, int, int], list[str]]
 
-#: Python acts on a signal between two waits only; see ``editor``.
+#: Python acts on a signal between two waits only; see ``editing.editor``.
 _LOOK_S = 0.1
 #: What a console can list.
 _MAX_COMPLETIONS_CHARS = message.MAX_TEXT_CHARS

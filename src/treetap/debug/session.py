@@ -24,9 +24,9 @@ from treetap.debug import kinship, task, terminal
 from treetap.debug.claim import Claim
 from treetap.debug.colour import HEADER, painted
 from treetap.debug.commands import Commands
+from treetap.debug.editing.history import History
 from treetap.debug.entry import say
 from treetap.debug.heartbeat import Heartbeat
-from treetap.debug.history import History
 from treetap.debug.keyboard import Keyboard, Screen
 from treetap.debug.naming import own_name
 from treetap.debug.offspring import offspring
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from treetap.debug.editor import Complete
+    from treetap.debug.editing.editor import Complete
 
 OVER = "over"
 WAITING = "waiting"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treetap.debug.keys import Keys
+from treetap.debug.editing.keys import Keys
 
 
 def pressed(sent: bytes) -> list[str]:

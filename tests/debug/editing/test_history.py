@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from treetap.debug.history import History
+from treetap.debug.editing.history import History
 
 
 def test_another_process_sees_what_was_typed(tmp_path):

@@ -12,9 +12,9 @@ from concurrent.futures import Future
 import pytest
 
 from tests.conftest import wait_until
-from tests.debug.screen import Screen
-from treetap.debug.editor import Editor, can_edit
-from treetap.debug.history import History
+from tests.debug.editing.screen import Screen
+from treetap.debug.editing.editor import Editor, can_edit
+from treetap.debug.editing.history import History
 from treetap.debug.terminal import HungUp
 
 TIMEOUT_S = 20

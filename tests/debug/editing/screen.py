@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from treetap.debug.drawing import width_of
+from treetap.debug.editing.drawing import width_of
 
 _SEQUENCE = re.compile(r"\x1b\[([\d;]*)([A-Za-z])")
 

@@ -12,16 +12,16 @@ import time
 from typing import TYPE_CHECKING
 
 from treetap.debug import terminal
-from treetap.debug.drawing import Drawing
-from treetap.debug.keys import Keys, name_of
+from treetap.debug.editing.drawing import Drawing
+from treetap.debug.editing.keys import Keys, name_of
+from treetap.debug.editing.typed import Typed
 from treetap.debug.limits import is_from_handler
 from treetap.debug.terminal import HungUp
-from treetap.debug.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from treetap.debug.history import History
+    from treetap.debug.editing.history import History
     from treetap.debug.terminal import Modes
 
     Complete = Callable[[str, int, int], list[str]]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from treetap.debug.typed import _ACTS, Typed
+from treetap.debug.editing.typed import _ACTS, Typed
 
 
 def after(keys: list[str], *earlier: str, text: str = "", at: int | None = None) -> str:

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from tests.debug.screen import Screen
-from treetap.debug.drawing import Drawing, visible, width_of
+from tests.debug.editing.screen import Screen
+from treetap.debug.editing.drawing import Drawing, visible, width_of
 
 LETTERS = ["a", "b", " ", "é", "漢", "😀", "\t", "e\u0301"]
 
