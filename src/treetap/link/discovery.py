@@ -26,6 +26,30 @@ def find_link(
         DaemonError: Nobody answers (``daemon-unreachable``), something else does
             (``daemon-not-one``), or a daemon that isn't treetap's (``daemon-foreign``).
     """
+    health = find_health(
+        daemon_url,
+        timeout_s=timeout_s,
+        verify_ssl=verify_ssl,
+        ca_bundle=ca_bundle,
+        on_socket=on_socket,
+    )
+    return _link_of(health, daemon_url)
+
+
+def find_health(
+    daemon_url: str,
+    *,
+    timeout_s: float = 2.0,
+    verify_ssl: bool = True,
+    ca_bundle: str = "",
+    on_socket: Callable[[Any], None] | None = None,
+) -> dict[str, Any]:
+    """What a daemon, treetap's or another, says at ``/health``.
+
+    Raises:
+        DaemonError: Nobody answers (``daemon-unreachable``), or something else does
+            (``daemon-not-one``).
+    """
     try:
         answer = http.request(
             f"{daemon_url}/health",
@@ -40,7 +64,7 @@ def find_link(
             f"{exc.what} {exc.hint}\nStart one with: treetap daemon start".strip(),
             slug="daemon-unreachable",
         ) from exc
-    return _link_of(_health_of(answer, daemon_url), daemon_url)
+    return _health_of(answer, daemon_url)
 
 
 def _health_of(answer: http.Response, daemon_url: str) -> dict[str, Any]:
