@@ -12,6 +12,8 @@ from treetap.app.server import DaemonServer
 from treetap.app.settings import DaemonSettings
 from treetap.client import DaemonClient
 from treetap.daemon import Daemon
+from treetap.daemon.configuration import Configuration
+from treetap.daemon.link_session import LINK_LIMITS, LinkLimits
 from treetap.link.connection import LinkConnection
 from treetap.model.node import NodeIdentity
 
@@ -50,8 +52,26 @@ class RunningDaemon(NamedTuple):
 
 
 @contextlib.contextmanager
-def running_daemon(home: Path, **settings: Any) -> Iterator[RunningDaemon]:
-    of = DaemonSettings(home=home, port=0, store_url=f"sqlite:///{home / 'treetap.db'}", **settings)
+def running_daemon(
+    home: Path,
+    *,
+    token: str = "",
+    hosts: tuple[str, ...] = (),
+    link_limits: LinkLimits = LINK_LIMITS,
+    **settings: Any,
+) -> Iterator[RunningDaemon]:
+    """Args:
+    **settings: Of the daemon, as a file has them: ``rate_limit__burst=3``.
+    """
+    arguments = {
+        "token": token,
+        "daemon.port": 0,
+        "daemon.allowed_hosts": hosts,
+        "link.handshake_timeout_s": link_limits.handshake_timeout_s,
+        "link.max_unsent_mib": link_limits.max_unsent_bytes / 2**20,
+        **{name.replace("__", "."): value for name, value in settings.items()},
+    }
+    of = DaemonSettings(home, Configuration(home, arguments, environ={}))
     of.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     sock = bind(of.host, 0)
     started = threading.Event()
@@ -77,7 +97,7 @@ def running_daemon(home: Path, **settings: Any) -> Iterator[RunningDaemon]:
     started.wait(10)
     assert "error" not in found, found.get("error")
     url = found["daemon"].url
-    with DaemonClient(url, token=of.token) as client:
+    with DaemonClient(url, token=token) as client:
         try:
             yield RunningDaemon(
                 url, client, found["daemon"], found["server"], found["loop"], thread

@@ -13,9 +13,9 @@ def test_what_isn_t_said_has_its_default(home, monkeypatch):
     assert settings.home == home
     assert (settings.host, settings.port) == ("127.0.0.1", 8090)
     assert settings.store_url == f"sqlite:///{home}/treetap.db"
-    assert settings.retention == (7 * 24 * 3600, 1024**3)
-    assert settings.token == ""
-    assert settings.trust_loopback
+    assert settings.configuration.retention == (7 * 24 * 3600, 1024**3)
+    assert settings.configuration.token == ""
+    assert settings.configuration.settings.trust_loopback
 
 
 def test_the_command_line_wins(home, tmp_path, monkeypatch):
@@ -24,7 +24,7 @@ def test_the_command_line_wins(home, tmp_path, monkeypatch):
     monkeypatch.setenv("TREETAP_STORE_DAYS", "3")
     assert parse_arguments(["run"]).port == 1111
     assert parse_arguments(["run"]).store_url == "sqlite:////a"
-    assert parse_arguments(["run"]).retention.max_age_s == 3 * 24 * 3600
+    assert parse_arguments(["run"]).configuration.retention.max_age_s == 3 * 24 * 3600
     settings = parse_arguments(
         [
             "run",
@@ -46,8 +46,8 @@ def test_the_command_line_wins(home, tmp_path, monkeypatch):
     )
     assert settings.home == tmp_path / "b"
     assert (settings.host, settings.port, settings.store_url) == ("localhost", 0, "sqlite:////b")
-    assert settings.retention == (12 * 3600, 10 * 1024 * 1024)
-    assert settings.hosts == ("localhost", "tap.internal")
+    assert settings.configuration.retention == (12 * 3600, 10 * 1024 * 1024)
+    assert settings.configuration.hosts == ("localhost", "tap.internal")
 
 
 def test_a_daemon_elsewhere_is_not_where_ours_listens(home, monkeypatch):
@@ -60,15 +60,15 @@ def test_the_token_is_read_from_the_home_and_a_readable_file_is_complained_of(ho
     (home / "token").write_text("sesame\n")
     (home / "token").chmod(0o644)
     settings = parse_arguments(["run"])
-    assert settings.token == "sesame"
-    assert "chmod 600" in settings.token_complaint
+    assert settings.configuration.token == "sesame"
+    assert "chmod 600" in settings.configuration.token_complaint
     (home / "token").chmod(0o600)
-    assert parse_arguments(["run"]).token_complaint == ""
+    assert parse_arguments(["run"]).configuration.token_complaint == ""
 
 
 @pytest.mark.parametrize("given", ["-1", "many", "nan", "1e99"])
 def test_a_bad_number_is_told_with_its_origin(home, monkeypatch, given):
-    with pytest.raises(ConfigError, match="store_days") as caught:
+    with pytest.raises(ConfigError, match=r"store\.max_age_days") as caught:
         parse_arguments(["run", f"--store-days={given}"])
     assert "command line" in caught.value.hint
     monkeypatch.setenv("TREETAP_STORE_DAYS", given)

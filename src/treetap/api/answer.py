@@ -30,6 +30,7 @@ STATUSES = {
     "request-method": 405,
     "request-size": 413,
     "request-slow": 408,
+    "request-rate": 429,
     "request-failed": 500,
     "store": 503,
     "store-unusable": 503,

@@ -15,6 +15,7 @@ from treetap.api import events, probes, stream
 from treetap.api.answer import error_answer, json_answer
 from treetap.api.guard import Guard
 from treetap.api.openapi import document
+from treetap.api.rate import RateLimiter
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ def make_application(
     *,
     version: str,
     stop: Callable[[], None],
-    hosts: tuple[str, ...] = (),
-    heartbeat_s: float = stream.HEARTBEAT_S,
 ) -> Starlette:
     """The ASGI application of a started daemon.
 
@@ -42,19 +41,19 @@ def make_application(
         daemon: What it speaks for.
         version: Of treetap.
         stop: Ends the daemon; called for ``POST /api/v2/shutdown``.
-        hosts: Names under which it may be reached, beside loopback's.
-        heartbeat_s: Of the live stream.
     """
     application = Starlette(
         routes=[
             *daemon_routes.routes(daemon, version, stop),
             *probes.routes(daemon),
-            *stream.routes(daemon, heartbeat_s),
+            *stream.routes(daemon),
             *events.routes(daemon),
             _openapi(version),
         ],
         middleware=[
-            Middleware(Guard, token=daemon.token, hosts=hosts, trust_loopback=daemon.trust_loopback)
+            # Who asks too often costs no look into who it is.
+            Middleware(RateLimiter, daemon=daemon),
+            Middleware(Guard, daemon=daemon),
         ],
         exception_handlers={
             TreetapError: _known_error,

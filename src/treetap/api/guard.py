@@ -9,32 +9,25 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
-from treetap.api.answer import error_answer
+from treetap.api.refusal import refuse
 from treetap.errors import DaemonError
 from treetap.link import auth, browser
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: Says only what anybody who can reach the port may know.
-OPEN_PATHS = frozenset({"/health"})
+    from treetap.daemon import Daemon
 
 
 class Guard:
     """Args:
     app: What is guarded.
-    token: Of the daemon; ``""`` if it has none.
-    hosts: Names under which the daemon is reached, beside loopback's.
-    trust_loopback: Trust a loopback peer whose user can't be known.
+    daemon: Whose token and configuration say who may; a change of them holds at once.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, token: str, hosts: tuple[str, ...] = (), trust_loopback: bool = True
-    ) -> None:
+    def __init__(self, app: ASGIApp, daemon: Daemon) -> None:
         self._app = app
-        self._token = token
-        self._hosts = hosts
-        self._trust_loopback = trust_loopback
+        self._daemon = daemon
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -43,18 +36,19 @@ class Guard:
         complaint = self._complaint(scope)
         if complaint is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
         else:
-            await error_answer(complaint, _headers_of(complaint))(scope, receive, send)
+            await refuse(complaint, scope, receive, send, _headers_of(complaint))
 
     def _complaint(self, scope: Scope) -> DaemonError | None:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
-        if len(hosts) != 1 or not browser.is_host_allowed(hosts[0], self._hosts):
+        if len(hosts) != 1 or not browser.is_host_allowed(
+            hosts[0], self._daemon.configuration.hosts
+        ):
             return DaemonError(
                 f"This daemon is not known as {', '.join(hosts)[:200]!r}.",
-                "Reach it by its loopback address, or start it with --allow-host NAME.",
+                "Reach it by its loopback address, or put the name into [daemon] allowed_hosts "
+                "of config.toml.",
                 slug="request-host",
             )
         own = f"{scope.get('scheme', 'http')}://{hosts[0]}"
@@ -64,7 +58,9 @@ class Guard:
                 "Only its own page may.",
                 slug="request-origin",
             )
-        if scope["path"] in OPEN_PATHS or self._is_trusted(scope, headers):
+        # What is open says only what anybody who can reach the port may know.
+        open_paths = self._daemon.configuration.current.daemon.open_paths
+        if scope["path"] in open_paths or self._is_trusted(scope, headers):
             return None
         return DaemonError(
             "This daemon is another user's.",
@@ -75,14 +71,16 @@ class Guard:
     def _is_trusted(self, scope: Scope, headers: Headers) -> bool:
         given = headers.get("authorization", "")
         scheme, _, credentials = given.partition(" ")
-        if scheme.lower() == "bearer" and auth.compare(self._token, credentials.strip()):
+        if scheme.lower() == "bearer" and auth.compare(self._daemon.token, credentials.strip()):
             return True
         peer, own = scope.get("client"), scope.get("server")
         if not peer or not own:
             return False
         uid = auth.tcp_peer_uid(tuple(peer), tuple(own))
         standing = auth.standing(
-            uid, is_loopback=auth.is_loopback(str(peer[0])), trust_loopback=self._trust_loopback
+            uid,
+            is_loopback=auth.is_loopback(str(peer[0])),
+            trust_loopback=self._daemon.trust_loopback,
         )
         return standing in (auth.SAME_USER, auth.LOOPBACK)
 

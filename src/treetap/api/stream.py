@@ -19,18 +19,15 @@ if TYPE_CHECKING:
     from treetap.daemon import Daemon
     from treetap.daemon.feed import Feed
 
-#: A comment line is sent after so long a silence, so that both ends see a dead connection.
-HEARTBEAT_S = 15.0
-
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(daemon: Daemon, heartbeat_s: float = HEARTBEAT_S) -> list[Route]:
+def routes(daemon: Daemon) -> list[Route]:
     async def stream(request: Request) -> StreamingResponse:
         """Hits, losses, and changes of probes and nodes."""
         wanted = _filter(daemon, request)
         return StreamingResponse(
-            _lines(daemon.feed, wanted, heartbeat_s),
+            _lines(daemon.feed, wanted, daemon.configuration.current.stream.heartbeat_s),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -39,6 +36,9 @@ def routes(daemon: Daemon, heartbeat_s: float = HEARTBEAT_S) -> list[Route]:
 
 
 async def _lines(feed: Feed, wanted: FeedFilter, heartbeat_s: float) -> AsyncIterator[bytes]:
+    """Args:
+    heartbeat_s: A comment goes out after so long a silence: both ends see a dead connection.
+    """
     # Begun here: if the client is gone before the first line, nothing of this ever runs.
     listener = feed.listen(wanted)
     try:

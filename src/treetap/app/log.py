@@ -35,6 +35,15 @@ def open_log(path: Path) -> logging.Handler:
     return handler
 
 
+def set_level(handler: logging.Handler, name: str) -> None:
+    """From now on, have ``handler`` keep what is of this level (``debug`` … ``error``) or above."""
+    level = logging.getLevelNamesMapping()[name.upper()]
+    handler.setLevel(level)
+    root = logging.getLogger()
+    if root.level > level:
+        root.setLevel(level)
+
+
 def close_log(handler: logging.Handler) -> None:
     logging.getLogger().removeHandler(handler)
     handler.close()

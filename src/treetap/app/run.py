@@ -30,6 +30,13 @@ def run(settings: DaemonSettings) -> None:
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with HomeLock(settings.run_dir), contextlib.closing(bind(settings.host, settings.port)) as sock:
         handler = log.open_log(settings.log_path)
+        configuration = settings.configuration
+
+        def heed_level() -> None:
+            log.set_level(handler, configuration.current.daemon.log_level)
+
+        heed_level()
+        configuration.when_changed(heed_level)
         try:
             asyncio.run(_serve(settings, sock))
         finally:

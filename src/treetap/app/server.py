@@ -42,9 +42,7 @@ class DaemonServer(uvicorn.Server):
         self._url = url
         self._on_started: list[Callable[[], None]] = []
         self._daemon_file = settings.run_dir / standing.DAEMON_FILE
-        application = make_application(
-            daemon, version=version, stop=self.stop, hosts=settings.hosts
-        )
+        application = make_application(daemon, version=version, stop=self.stop)
         super().__init__(
             uvicorn.Config(
                 application,
@@ -69,10 +67,8 @@ class DaemonServer(uvicorn.Server):
         """
         version = importlib.metadata.version("treetap")
         daemon = Daemon(
-            DaemonPlace(settings.run_dir, settings.host, settings.store_url, settings.link_limits),
-            retention=settings.retention,
-            token=settings.token,
-            trust_loopback=settings.trust_loopback,
+            DaemonPlace(settings.run_dir, settings.host, settings.store_url),
+            settings.configuration,
         )
         return cls(daemon, settings, version, _url(sock))
 
@@ -106,8 +102,8 @@ class DaemonServer(uvicorn.Server):
         await super().startup(sockets)
         standing.write_atomically(self._daemon_file, self._identity())
         log.info("daemon %s, process %d, serves %s", self._version, os.getpid(), self._url)
-        if self._settings.token_complaint:
-            log.warning("%s", self._settings.token_complaint)
+        if self._settings.configuration.token_complaint:
+            log.warning("%s", self._settings.configuration.token_complaint)
         for function in self._on_started:
             function()
 

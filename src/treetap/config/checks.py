@@ -131,6 +131,44 @@ def names(given: Any) -> tuple[str, ...]:
     return tuple(name for name in (text(part) for part in parts) if name)
 
 
+def paths(given: Any) -> tuple[str, ...]:
+    """Paths of a URL, as a list or separated by commas."""
+    found = names(given)
+    for path in found:
+        if not path.startswith("/") or "?" in path or "#" in path or " " in path:
+            raise ValueError(f"{path[:80]!r} is no path; write /metrics")
+    return found
+
+
+def whole(least: int, most: int) -> Any:
+    """A check for a whole number between two."""
+
+    def check(given: Any) -> int:
+        number = _integer(given)
+        if not least <= number <= most:
+            raise ValueError(f"it must be a whole number from {least} to {most}")
+        return number
+
+    return check
+
+
+def number(least: float, most: float) -> Any:
+    """A check for a number between two."""
+
+    def check(given: Any) -> float:
+        if isinstance(given, str):
+            try:
+                given = float(given)
+            except ValueError:
+                raise ValueError("it must be a number") from None
+        # Not a number compares with nothing.
+        if type(given) not in (int, float) or not least <= given <= most:
+            raise ValueError(f"it must be a number from {least:g} to {most:g}")
+        return float(given)
+
+    return check
+
+
 def one_of(*choices: str) -> Any:
     """A check for one of these words."""
 

@@ -137,13 +137,17 @@ class Settings:
 
 
 def resolve(
-    arguments: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    arguments: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    file: Mapping[str, Any] | None = None,
 ) -> Settings:
     """All settings, each from the first source that has it.
 
     Args:
         arguments: By name; a value of ``UNSET`` or ``None`` wasn't given.
         environ: Environment; that of the process if not given.
+        file: To be taken for what ``config.toml`` of the home holds.
 
     Raises:
         ConfigError: A value can't be used; says which, why and where it came from (slug
@@ -163,7 +167,8 @@ def resolve(
     origins: dict[str, str] = {}
     # The home first: it is where the file is.
     values["home"], origins["home"] = _resolve("home", given, environ, {})
-    file = sources.from_file(f"{values['home']}/config.toml")
+    if file is None:
+        file = sources.from_file(f"{values['home']}/config.toml")
     for name in SETTINGS:
         if name != "home":
             values[name], origins[name] = _resolve(name, given, environ, file)

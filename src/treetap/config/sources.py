@@ -42,6 +42,15 @@ def from_file(path: str) -> dict[str, Any]:
     """The top-level values of a ``config.toml``; empty if there is none. Tables are left out.
 
     Raises:
+        ConfigError: As ``whole_file``.
+    """
+    return {name: value for name, value in whole_file(path).items() if not isinstance(value, dict)}
+
+
+def whole_file(path: str) -> dict[str, Any]:
+    """Everything in a ``config.toml``, its tables too, which are the daemon's.
+
+    Raises:
         ConfigError: It can't be read, or is no TOML (slug ``config-file``).
     """
     if not os.path.exists(path):
@@ -51,9 +60,8 @@ def from_file(path: str) -> dict[str, Any]:
 
     try:
         with open(path, "rb") as file:
-            values = tomllib.load(file)
+            return tomllib.load(file)
     except (OSError, ValueError) as exc:
         raise ConfigError(
             f"{path} can't be read.", f"{exc}\nMend it, or move it away.", slug="config-file"
         ) from exc
-    return {name: value for name, value in values.items() if not isinstance(value, dict)}

@@ -18,7 +18,6 @@ from treetap.daemon.feed import About, Feed, Happening
 from treetap.daemon.ingest import Ingest
 from treetap.daemon.journal import Journal, Kind
 from treetap.daemon.link_server import LinkServer
-from treetap.daemon.link_session import LINK_LIMITS, LinkLimits
 from treetap.daemon.nearby import Nearby
 from treetap.daemon.registry import Registry
 from treetap.daemon.roster import NodeEntry, Roster
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from treetap.daemon.configuration import Configuration
     from treetap.daemon.link_session import LinkSession
     from treetap.daemon.record import ProbeRecord
     from treetap.model.node import NodeIdentity
-    from treetap.store.retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +53,11 @@ class DaemonPlace(NamedTuple):
         run_dir: Has the standing file and the link's socket; exists.
         host: Address that the TCP link listens on.
         store_url: Of the database.
-        limits: Of a link.
     """
 
     run_dir: Path
     host: str
     store_url: str
-    limits: LinkLimits = LINK_LIMITS
 
 
 class Daemon:
@@ -69,22 +66,20 @@ class Daemon:
     def __init__(
         self,
         place: DaemonPlace,
-        *,
-        retention: Retention,
-        token: str = "",
-        trust_loopback: bool = True,
+        configuration: Configuration,
     ) -> None:
-        self.token = token
-        self.trust_loopback = trust_loopback
+        self.configuration = configuration
         self.started_at_s = time.time()
         self.url = ""
         self._loop = asyncio.get_running_loop()
         self._standing_path = place.run_dir / standing.STANDING_FILE
-        self.store = Store(place.store_url, retention=retention, on_loss=self._unwritten)
+        self.store = Store(
+            place.store_url, retention=configuration.retention, on_loss=self._unwritten
+        )
         self.journal = Journal(self.store.journal)
         self.usage = Usage()
         self.agents = AgentClients()
-        self.nearby = Nearby(place.run_dir / "nodes", token)
+        self.nearby = Nearby(place.run_dir / "nodes", lambda: configuration.token)
         self.feed = Feed()
         self.tally = Tally()
         self.registry = Registry(self.store, self._probe_changed)
@@ -93,9 +88,20 @@ class Daemon:
         awake = standing.read(self._standing_path).get("awake_trees", [])
         self.trees = tree.Trees([each for each in awake if isinstance(each, str)])
         self.link = LinkServer(
-            self, run_dir=place.run_dir, tcp_host=place.host, limits=place.limits
+            self, run_dir=place.run_dir, tcp_host=place.host, limits=configuration.link_limits
         )
+        configuration.when_changed(self._configuration_changed)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def token(self) -> str:
+        """Shared with other users' nodes and tools; ``""`` if there is none."""
+        return self.configuration.token
+
+    @property
+    def trust_loopback(self) -> bool:
+        """Trust a loopback peer whose user can't be known."""
+        return bool(self.configuration.settings.trust_loopback)
 
     async def start(self, url: str) -> None:
         """Open the link.
@@ -196,6 +202,9 @@ class Daemon:
             log.info("node %s %s is gone: %s", entry.identity.name, entry.identity.id, reason)
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _configuration_changed(self) -> None:
+        self.store.keep(self.configuration.retention)
 
     def _probe_changed(self, change: str, record: ProbeRecord) -> None:
         for entry in self.roster.connected():

@@ -41,8 +41,13 @@ LINK_LIMITS = LinkLimits()
 class Host(Protocol):
     """What a session needs of the daemon."""
 
-    token: str
-    trust_loopback: bool
+    @property
+    def token(self) -> str:
+        """Of the daemon."""
+
+    @property
+    def trust_loopback(self) -> bool:
+        """Whether a loopback peer whose user can't be known is trusted."""
 
     async def welcome(self, session: LinkSession, identity: NodeIdentity) -> NodeEntry:
         """A node has shown who it is."""

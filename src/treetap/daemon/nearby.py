@@ -17,7 +17,7 @@ from treetap.link import http
 from treetap.model.node import NodeIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 #: A control plane answers in about a millisecond; a process that is stopped never does.
 ASK_TIMEOUT_S = 2.0
@@ -47,10 +47,10 @@ class NearNode(NamedTuple):
 class Nearby:
     """Args:
     directory: Where nodes write their files.
-    token: For nodes that ask for one.
+    token: Says the daemon's token, for nodes that ask for one.
     """
 
-    def __init__(self, directory: Path, token: str = "") -> None:
+    def __init__(self, directory: Path, token: Callable[[], str] = str) -> None:
         self._directory = directory
         self._token = token
         self._turns = asyncio.Semaphore(_MAX_AT_ONCE)
@@ -127,8 +127,9 @@ class Nearby:
         self, node: NearNode, route: str, body: dict[str, Any] | None, timeout_s: float
     ) -> dict[str, Any]:
         headers = {"content-type": "application/json"}
-        if self._token:
-            headers["authorization"] = f"Bearer {self._token}"
+        token = self._token()
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         who = f"{node.identity.name} ({node.identity.pid})"
         try:
             response = http.request(

@@ -117,6 +117,10 @@ class Store:
 
         return self._writer.call(write)
 
+    def keep(self, retention: Retention) -> None:
+        """From the next sweep on, keep so much."""
+        self._retention, self._sweep = retention, None
+
     def sweep(self) -> Future[bool]:
         """Delete a little of what is too old or too much; whether there is more to do."""
         if self._sweep is None:
