@@ -41,8 +41,94 @@ class Registered(Record):
     advertised_url: str
 
 
+class Registry:
+    """The routes of the daemon at ``daemon_url`` where processes are registered.
+
+    Args:
+        daemon_url: Of the daemon.
+        verify_ssl: Check the certificate of an ``https`` daemon.
+        ca_bundle: File of certificates to check it with; ``""`` for the system's.
+        on_socket: Is told each socket, so that another thread can shut it down.
+    """
+
+    def __init__(
+        self,
+        daemon_url: str,
+        *,
+        verify_ssl: bool = True,
+        ca_bundle: str = "",
+        on_socket: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.daemon_url = daemon_url.rstrip("/")
+        self._tls: dict[str, Any] = {"verify_ssl": verify_ssl, "ca_bundle": ca_bundle}
+        self._on_socket = on_socket
+
+    def health(self, timeout_s: float) -> dict[str, Any]:
+        """What it says at ``/health``.
+
+        Raises:
+            DaemonError: Nobody answers (``daemon-unreachable``), or no daemon
+                (``daemon-not-one``).
+        """
+        return discovery.find_health(
+            self.daemon_url, timeout_s=timeout_s, on_socket=self._on_socket, **self._tls
+        )
+
+    def register(self, fields: dict[str, Any], token: str, timeout_s: float) -> Registered:
+        """Enter a process.
+
+        Args:
+            fields: As ``docs/detrix.md`` has them for ``POST /api/v1/connections``.
+            token: To send; ``""`` for a daemon that shall not have ours.
+            timeout_s: For all of it.
+
+        Raises:
+            DaemonError: Nobody answers (``daemon-unreachable``), or the daemon won't have the
+                process (``daemon-registration``).
+        """
+        body = flatjson.dumps_all(fields).encode("ascii")
+        try:
+            answer = self._ask(_ROUTE, "POST", token, timeout_s, body)
+        except LinkError as exc:
+            raise DaemonError(
+                f"Cannot connect to daemon at {self.daemon_url}: {exc.what}",
+                exc.hint,
+                slug="daemon-unreachable",
+            ) from exc
+        if not 200 <= answer.status < 300:
+            raise DaemonError(
+                f"Failed to register connection: HTTP {answer.status} - {_phrase(answer.status)}",
+                _reason(answer.body),
+                slug="daemon-registration",
+            )
+        return _understood(answer.body, fields["name"])
+
+    def unregister(self, connection_id: str, token: str, timeout_s: float) -> None:
+        """Take a process out again; best effort."""
+        try:
+            self._ask(f"{_ROUTE}/{_quoted(connection_id)}", "DELETE", token, timeout_s)
+        except LinkError:
+            pass  # the daemon finds out by itself: the port is closed
+
+    def _ask(
+        self, route: str, method: str, token: str, timeout_s: float, body: bytes = b""
+    ) -> http.Response:
+        headers = {"content-type": "application/json"} if body else {}
+        if token and token.isprintable():  # else it would end the header's line
+            headers["authorization"] = f"Bearer {token}"
+        return http.request(
+            f"{self.daemon_url}{route}",
+            method,
+            timeout_s=timeout_s,
+            headers=headers,
+            body=body,
+            on_socket=self._on_socket,
+            **self._tls,
+        )
+
+
 class Registrar:
-    """Speaks to the daemon at ``daemon_url`` for ``node``.
+    """Registers ``node`` with the daemon at ``daemon_url``.
 
     Args:
         node: Who is to be observed.
@@ -59,102 +145,43 @@ class Registrar:
         on_socket: Callable[[Any], None] | None = None,
     ) -> None:
         self._node = node
-        self.daemon_url = daemon_url.rstrip("/")
-        # What would end the header's line is no token.
-        self._token = token if token.isprintable() else ""
-        self._on_socket = on_socket
-
-    def check(self) -> None:
-        """Ask for the daemon's health.
-
-        Raises:
-            DaemonError: Nobody answers (``daemon-unreachable``), or no daemon
-                (``daemon-not-one``).
-        """
-        settings = self._node.settings
-        discovery.find_health(
-            self.daemon_url,
-            timeout_s=settings.health_check_timeout,
+        self._token = token
+        settings = node.settings
+        self._registry = Registry(
+            daemon_url,
             verify_ssl=settings.verify_ssl,
             ca_bundle=settings.ca_bundle,
-            on_socket=self._on_socket,
+            on_socket=on_socket,
         )
 
+    def check(self) -> None:
+        """Ask for the daemon's health. Raises as ``Registry.health``."""
+        self._registry.health(self._node.settings.health_check_timeout)
+
     def register(self, debug_port: int) -> Registered:
-        """Tell the daemon where our debugger listens.
+        """Tell the daemon where our debugger listens. Raises as ``Registry.register``.
 
         Args:
             debug_port: Port of the debugger, which listens already: the daemon connects at once.
-
-        Raises:
-            DaemonError: Nobody answers (``daemon-unreachable``), or the daemon won't have us
-                (``daemon-registration``).
         """
-        try:
-            answer = self._ask(
-                _ROUTE,
-                "POST",
-                self._node.settings.register_timeout,
-                flatjson.dumps_all(self._fields(debug_port)).encode("ascii"),
-            )
-        except LinkError as exc:
-            raise DaemonError(
-                f"Cannot connect to daemon at {self.daemon_url}: {exc.what}",
-                exc.hint,
-                slug="daemon-unreachable",
-            ) from exc
-        if not 200 <= answer.status < 300:
-            raise DaemonError(
-                f"Failed to register connection: HTTP {answer.status} - {_phrase(answer.status)}",
-                _reason(answer.body),
-                slug="daemon-registration",
-            )
-        return self._understood(answer.body)
+        timeout_s = self._node.settings.register_timeout
+        return self._registry.register(self._fields(debug_port), self._token, timeout_s)
 
     def unregister(self, connection_id: str) -> None:
         """Say that the debugger's port is no more; best effort."""
-        try:
-            self._ask(
-                f"{_ROUTE}/{_quoted(connection_id)}",
-                "DELETE",
-                self._node.settings.unregister_timeout,
-            )
-        except LinkError:
-            pass  # the daemon finds out by itself: the port is closed
-
-    def _ask(self, route: str, method: str, timeout_s: float, body: bytes = b"") -> http.Response:
-        headers = {"content-type": "application/json"} if body else {}
-        if self._token:
-            headers["authorization"] = f"Bearer {self._token}"
-        settings = self._node.settings
-        return http.request(
-            f"{self.daemon_url}{route}",
-            method,
-            timeout_s=timeout_s,
-            headers=headers,
-            body=body,
-            verify_ssl=settings.verify_ssl,
-            ca_bundle=settings.ca_bundle,
-            on_socket=self._on_socket,
-        )
+        timeout_s = self._node.settings.unregister_timeout
+        self._registry.unregister(connection_id, self._token, timeout_s)
 
     def _fields(self, debug_port: int) -> dict[str, Any]:
-        identity = self._node.identity
-        fields: dict[str, Any] = {
-            "host": self._host(),
-            "port": debug_port,
-            "language": "python",
-            "name": identity.name,
-            "workspaceRoot": _workspace(self._node.settings.workspace_root),
-            "hostname": os.uname().nodename or "unknown",
-        }
-        control_url = self._node.control_url()
+        node = self._node
+        fields = process_fields(
+            self._host(), debug_port, node.identity.name, node.settings.workspace_root
+        )
+        control_url = node.control_url()
         if control_url:
             fields["controlPlaneUrl"] = control_url
-        fields.update(build_fields())
         # For treetap's daemon: which node this is. Others pass over it.
-        fields["treetap"] = identity.to_dict()
-        return fields
+        return {**fields, **build_fields(), "treetap": node.identity.to_dict()}
 
     def _host(self) -> str:
         settings = self._node.settings
@@ -162,22 +189,29 @@ class Registrar:
         if host not in _EVERY_ADDRESS:
             return str(host)
         # That means all of ours, and to another machine: all of its own.
-        _scheme, daemon_host, _port, _target = http.split_url(self.daemon_url)
+        _scheme, daemon_host, _port, _target = http.split_url(self._registry.daemon_url)
         return "127.0.0.1" if auth.is_loopback(daemon_host) else os.uname().nodename
 
-    def _understood(self, body: bytes) -> Registered:
-        try:
-            fields = flatjson.loads(body.decode())
-        except ValueError:
-            fields = None
-        given = fields.get("connectionId") if isinstance(fields, dict) else 0
-        if given is not None and not isinstance(given, str):
-            raise DaemonError(
-                "Failed to register connection: the daemon's answer is not understood.",
-                repr(body[:200]),
-                slug="daemon-registration",
-            )
-        return Registered(given or self._node.identity.name, advertised_url(fields))
+
+def process_fields(host: str, port: int, name: str, workspace_root: str = "") -> dict[str, Any]:
+    """What a daemon must be told of a process.
+
+    Args:
+        host: By which the daemon reaches its debugger.
+        port: Of its debugger.
+        name: Of the program.
+        workspace_root: Where its files are, as the daemon sees them; else what
+            ``DETRIX_WORKSPACE_ROOT`` says, which needn't be a directory of this machine, or
+            the working directory.
+    """
+    return {
+        "host": host,
+        "port": port,
+        "language": "python",
+        "name": name,
+        "workspaceRoot": workspace_root or os.environ.get("DETRIX_WORKSPACE_ROOT") or _directory(),
+        "hostname": os.uname().nodename or "unknown",
+    }
 
 
 def advertised_url(fields: Any) -> str:
@@ -198,11 +232,27 @@ def build_fields() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _workspace(configured: str) -> str:
+def _directory() -> str:
     try:
-        return configured or os.getcwd()
+        return os.getcwd()
     except OSError:
-        return ""
+        return ""  # it was removed
+
+
+def _understood(body: bytes, name: str) -> Registered:
+    """What the daemon's answer means; it may leave the id out, which then is ``name``."""
+    try:
+        fields = flatjson.loads(body.decode())
+    except ValueError:
+        fields = None
+    given = fields.get("connectionId") if isinstance(fields, dict) else 0
+    if given is not None and not isinstance(given, str):
+        raise DaemonError(
+            "Failed to register connection: the daemon's answer is not understood.",
+            repr(body[:200]),
+            slug="daemon-registration",
+        )
+    return Registered(given or name, advertised_url(fields))
 
 
 def _quoted(text: str) -> str:
