@@ -59,3 +59,15 @@ def test_what_is_gone_for_long_is_forgotten():
     roster.prune()
     assert forgotten == [entry.key]
     assert roster.all() == []
+
+
+def test_a_clean_up_forgets_the_gone_and_nobody_else():
+    forgotten = []
+    roster = Roster(forgotten.append)
+    living, link = roster.connect(identity(1), Link()), Link()
+    gone = roster.connect(identity(2), link)
+    roster.disconnect(gone, link, "lost")
+    assert roster.forget_gone() == 1
+    assert roster.all() == [living]
+    assert forgotten == [gone.key]
+    assert roster.forget_gone() == 0

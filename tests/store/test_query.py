@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests.store.filled import NODE, NOON, OTHER, SECOND
-from treetap.store import EventFilter
+from treetap.store import EventFilter, LossRow
+from treetap.store.schema import node_key
 
 
 @pytest.fixture
@@ -85,3 +86,20 @@ def test_an_ascending_cursor_goes_on_to_what_comes_later(filled):
     filled.flush()
     later = filled.events(EventFilter(), limit=100, cursor=nothing.next_cursor, is_ascending=True)
     assert [event["number"] for event in later.events] == [77]
+
+
+def test_a_page_by_its_number_and_how_many_there_are(filled):
+    page = filled.events(EventFilter(probes=(1,)), limit=3, skip=4)
+    assert [event["number"] for event in page.events] == [5, 4, 3]
+    assert filled.count(EventFilter(probes=(1,))) == 10
+    assert filled.count(EventFilter(since_ns=NOON + 8 * SECOND)) == 2
+    assert filled.last_hits_ns((1, 2, 3)) == {1: NOON + 9 * SECOND, 2: NOON + 4 * SECOND}
+
+
+def test_losses_are_left_out_if_only_hits_are_asked_for(filled):
+    loss = LossRow(filled.new_ids(1), 1, node_key(NODE), 10, NOON + 60 * SECOND, 5, "node", 15)
+    filled.submit_loss(loss)
+    assert filled.found(probes=(1,))[-1] == 10
+    assert filled.found(probes=(1,), only_hits=True)[-1] == 9
+    assert filled.count(EventFilter(probes=(1,), only_hits=True)) == 10
+    assert filled.last_hits_ns((1,)) == {1: NOON + 9 * SECOND}

@@ -97,6 +97,14 @@ class Roster:
                 del self._entries[entry.key]
                 self._on_gone(entry.key)
 
+    def forget_gone(self) -> int:
+        """Drop the nodes that are gone; how many."""
+        gone = [entry for entry in self._entries.values() if entry.link is None]
+        for entry in gone:
+            del self._entries[entry.key]
+            self._on_gone(entry.key)
+        return len(gone)
+
     def get(self, key: int) -> NodeEntry | None:
         return self._entries.get(key)
 

@@ -77,6 +77,7 @@ class EventFilter(NamedTuple):
         since_ns: First moment, in nanoseconds since the epoch.
         until_ns: First moment that is too late.
         comparisons: An event has to satisfy one of them, if there are any.
+        only_hits: Without losses.
     """
 
     probes: tuple[int, ...] | None = None
@@ -87,6 +88,7 @@ class EventFilter(NamedTuple):
     since_ns: int = 0
     until_ns: int = 0
     comparisons: tuple[Comparison, ...] = ()
+    only_hits: bool = False
 
 
 class EventPage(NamedTuple):

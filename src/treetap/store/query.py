@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, and_, false, select
+from sqlalchemy import Select, and_, bindparam, false, func, select
 
 from treetap.store import schema
 from treetap.store.event import EventFilter, EventPage
 from treetap.store.where import any_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
 MAX_PAGE_EVENTS = 10_000
@@ -23,18 +25,23 @@ def events_page(
     limit: int = 100,
     cursor: int | None = None,
     is_ascending: bool = False,
+    skip: int = 0,
 ) -> EventPage:
     """One page, newest first unless ``is_ascending``.
 
     A cursor is the id of the last event that was shown. Ids only grow, so that what is written
     meanwhile neither shifts a page nor shows an event twice; ascending, the last page's cursor
-    goes on to what comes later.
+    goes on to what comes later. ``skip`` leaves out so many, for who knows pages by number only.
     """
     event = schema.event
     query = _filtered(_joined(), wanted, connection.dialect.name)
     if cursor is not None:
         query = query.where(event.c.id > cursor if is_ascending else event.c.id < cursor)
-    query = query.order_by(event.c.id if is_ascending else event.c.id.desc()).limit(limit + 1)
+    query = (
+        query.order_by(event.c.id if is_ascending else event.c.id.desc())
+        .limit(limit + 1)
+        .offset(skip)
+    )
     rows = [dict(row) for row in connection.execute(query).mappings()]
     has_more = len(rows) > limit
     rows = rows[:limit]
@@ -43,6 +50,28 @@ def events_page(
     else:
         next_cursor = rows[-1]["id"] if has_more else None
     return EventPage(rows, next_cursor)
+
+
+def event_count(connection: Connection, wanted: EventFilter) -> int:
+    """How many events a filter matches."""
+    query = _filtered(
+        select(func.count()).select_from(schema.event), wanted, connection.dialect.name
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def last_hits_ns(connection: Connection, probes: Sequence[int]) -> dict[int, int]:
+    """The time of the newest hit of each probe that has one, by its number."""
+    event = schema.event
+    newest = (
+        select(event.c.time_ns)
+        .where(event.c.probe == bindparam("number"), event.c.lost == 0)
+        .order_by(event.c.id.desc())
+        .limit(1)
+    )
+    # One short walk of an index each: the newest of all at once would be a walk of the whole.
+    found = {number: connection.execute(newest, {"number": number}).scalar() for number in probes}
+    return {number: time_ns for number, time_ns in found.items() if time_ns is not None}
 
 
 def _joined() -> Select[Any]:
@@ -77,6 +106,8 @@ def _filtered(query: Select[Any], wanted: EventFilter, dialect: str) -> Select[A
         query = query.where(event.c.time_ns >= wanted.since_ns)
     if wanted.until_ns:
         query = query.where(event.c.time_ns < wanted.until_ns)
+    if wanted.only_hits:
+        query = query.where(event.c.lost == 0)
     if wanted.comparisons:
         query = query.where(any_of(wanted.comparisons, dialect))
     return query

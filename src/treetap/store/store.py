@@ -136,13 +136,27 @@ class Store:
         limit: int = 100,
         cursor: int | None = None,
         is_ascending: bool = False,
+        skip: int = 0,
     ) -> EventPage:
         """See ``query.events_page``."""
         return self._read(
             lambda connection: query.events_page(
-                connection, wanted, limit=limit, cursor=cursor, is_ascending=is_ascending
+                connection,
+                wanted,
+                limit=limit,
+                cursor=cursor,
+                is_ascending=is_ascending,
+                skip=skip,
             )
         )
+
+    def count(self, wanted: EventFilter) -> int:
+        """How many events a filter matches."""
+        return self._read(lambda connection: query.event_count(connection, wanted))
+
+    def last_hits_ns(self, probes: Sequence[int]) -> dict[int, int]:
+        """The time of the newest hit of each probe that has one, by its number."""
+        return self._read(lambda connection: query.last_hits_ns(connection, probes))
 
     def probes(self, *, with_removed: bool = False) -> list[tuple[int, dict[str, Any], bool]]:
         """Number, definition, and whether it is removed, of each probe, oldest first."""
