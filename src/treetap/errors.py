@@ -115,6 +115,12 @@ class DapError(TreetapError):
     slug = "dap"
 
 
+class TargetError(TreetapError):
+    """A process that is observed through an adapter can't be registered, or isn't known."""
+
+    slug = "target"
+
+
 class SupervisionError(TreetapError, ValueError):
     """A program was to be supervised in a way that can't be: an argument contradicts another."""
 

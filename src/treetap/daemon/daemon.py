@@ -22,6 +22,7 @@ from treetap.daemon.nearby import Nearby
 from treetap.daemon.registry import Registry
 from treetap.daemon.roster import NodeEntry, Roster
 from treetap.daemon.tally import Tally
+from treetap.daemon.targets import TARGETS_FILE, Targets
 from treetap.daemon.usage import AgentClients, Usage
 from treetap.daemon.view import node_view, probe_view
 from treetap.errors import LinkError
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from treetap.daemon.configuration import Configuration
-    from treetap.daemon.link_session import LinkSession
     from treetap.daemon.record import ProbeRecord
+    from treetap.daemon.roster import Link
     from treetap.model.node import NodeIdentity
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Daemon:
         self.tally = Tally()
         self.registry = Registry(self.store, self._probe_changed)
         self.roster = Roster(self._forget_node)
+        self.targets = Targets(self, self.roster, place.run_dir / TARGETS_FILE)
         self.ingest = Ingest(self.store, self.feed, self.tally, self.registry.record_of)
         awake = standing.read(self._standing_path).get("awake_trees", [])
         self.trees = tree.Trees([each for each in awake if isinstance(each, str)])
@@ -112,6 +114,7 @@ class Daemon:
         await self.link.start()
         self.url = url
         self.write_standing()
+        self.targets.start()
         self._tasks = [
             asyncio.create_task(self._watch_the_clock()),
             asyncio.create_task(self._sweep_the_store()),
@@ -122,6 +125,7 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.targets.stop()
         await self.link.close()
         self.feed.close()
         self.ingest.tell_dropped()
@@ -157,13 +161,14 @@ class Daemon:
 
     # -- the link calls these -----------------------------------------------------------------
 
-    async def welcome(self, session: LinkSession, identity: NodeIdentity) -> NodeEntry:
+    async def welcome(self, session: Link, identity: NodeIdentity) -> NodeEntry:
         known = self.roster.get(node_key(identity))
         entry = self.roster.connect(identity, session)
         self.store.save_node(identity, connected_at_s=entry.connected_at_s)
         if not self.ingest.ledger.knows(entry.key):
             progress = await asyncio.to_thread(self.store.progress, entry.key)
             self.ingest.ledger.restore(entry.key, progress)
+        self.targets.look()
         self._publish_node("awake", entry)
         was_lost = known is not None and known.reason == "lost"
         self.journal.note(Kind.NODE_RESTORED if was_lost else Kind.NODE_CONNECTED, entry=entry)
@@ -171,10 +176,15 @@ class Daemon:
         return entry
 
     def probes_for(self, identity: NodeIdentity) -> tuple[int, list[dict[str, Any]]]:
+        # What is registered as a target is found by that one's tree too, when it has its own link.
+        trees = {identity.tree, self.targets.alias(identity) or identity.tree}
         probes = [
             probe_to_dict(probe)
             for probe in self.registry.wanted()
-            if probe.target.matches(tree=identity.tree, name=identity.name, pid=identity.pid)
+            if any(
+                probe.target.matches(tree=each, name=identity.name, pid=identity.pid)
+                for each in trees
+            )
         ]
         return self.registry.revision, probes
 
@@ -190,12 +200,13 @@ class Daemon:
         else:
             raise LinkError("A message on the link is none that we know.", slug="link-message")
 
-    def lost(self, entry: NodeEntry, session: LinkSession, reason: str) -> None:
+    def lost(self, entry: NodeEntry, session: Link, reason: str) -> None:
         if reason == "sleep":
             self.ingest.ledger.begin_anew(entry.key)
         if self.roster.disconnect(entry, session, reason):
             self.tally.forget_node(entry.key)
             self.store.save_node(entry.identity, connected_at_s=entry.connected_at_s)
+            self.targets.look()
             self._publish_node("gone", entry)
             kind = Kind.NODE_LOST if reason == "lost" else Kind.NODE_CLOSED
             self.journal.note(kind, entry=entry, reason=reason)

@@ -1,0 +1,244 @@
+"""What the roster holds of a target's node: messages for a node, made into logpoints; and back.
+
+To the rest of the daemon it is a link like any other: it takes ``probes`` and ``sleep``, and brings
+batches and statuses (``wire.message``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+from treetap.daemon.target_probe import TargetProbe
+from treetap.errors import DapError, LinkError
+from treetap.wire.message import probe_from_dict, status_to_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from treetap.daemon.roster import Link, NodeEntry
+    from treetap.daemon.target_identity import Registration
+    from treetap.dap import Fault, Hit, Placed, Session
+    from treetap.model.node import NodeIdentity
+    from treetap.model.probe import Probe
+
+log = logging.getLogger(__name__)
+
+#: Hits are gathered for so long, in seconds.
+_GATHER_S = 0.01
+#: How often the adapter is asked for the counts, and places that weren't there are looked for.
+_TEND_S = 1.0
+
+
+class Receiver(Protocol):
+    """What a target needs of the daemon."""
+
+    async def welcome(self, session: Link, identity: NodeIdentity) -> NodeEntry:
+        """Its node is here."""
+
+    def probes_for(self, identity: NodeIdentity) -> tuple[int, list[dict[str, Any]]]:
+        """Revision, and the node's probes as the wire wants them."""
+
+    def receive(self, entry: NodeEntry, message: Any, size_bytes: int) -> None:
+        """A batch or a status; raises ``LinkError`` if it is malformed."""
+
+    def lost(self, entry: NodeEntry, session: Link, reason: str) -> None:
+        """Its node is gone."""
+
+
+class TargetLink:
+    """Of one session with one process; ``open`` to ``stop``.
+
+    Args:
+        host: The daemon.
+        registration: Of the target.
+        spent: How many rows each probe has had of this process, in sessions before this one.
+        on_sleep: Called when the node shall sleep.
+        on_taken: Called when the process has a link of its own now.
+    """
+
+    def __init__(
+        self,
+        host: Receiver,
+        registration: Registration,
+        spent: dict[str, tuple[Probe, int]],
+        *,
+        on_sleep: Callable[[], None],
+        on_taken: Callable[[], None],
+    ) -> None:
+        self._host = host
+        self._registration = registration
+        self._spent = spent
+        self._on_sleep = on_sleep
+        self._on_taken = on_taken
+        self._session: Session | None = None
+        self._entry: NodeEntry | None = None
+        self._probes: dict[str, TargetProbe] = {}
+        self._revision = 0
+        # What the adapter has of each file; sent again only where it differs.
+        self._sent: dict[str, list[Any]] = {}
+        self._is_changed = asyncio.Event()
+        self._tending: asyncio.Task[None] | None = None
+        self._flushing: asyncio.TimerHandle | None = None
+        self.last_hit_ns = 0
+
+    # -- the roster calls these ---------------------------------------------------------------
+
+    def send(self, message: Any) -> None:
+        match message:
+            case {"type": "probes", "revision": int(revision), "probes": list(probes)}:
+                self._want(revision, probes)
+            case {"type": "sleep"}:
+                self._on_sleep()
+
+    def close(self) -> None:
+        self._on_taken()
+
+    # -- the session calls these --------------------------------------------------------------
+
+    def hit(self, hit: Hit) -> None:
+        probe = self._probes.get(hit.id)
+        if probe is None:
+            return  # it was on its way when its probe was taken out
+        self.last_hit_ns = hit.time_ns
+        if probe.hit(hit):
+            self._is_changed.set()
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(_GATHER_S, self._flush)
+
+    def fault(self, fault: Fault) -> None:
+        probe = self._probes.get(fault.id)
+        if probe is not None:
+            probe.fault(fault)
+            self._is_changed.set()
+        else:
+            log.info("target %s: %s", self._registration.name, fault.text)
+
+    def placed(self, _file: str, placed: Placed) -> None:
+        probe = self._probes.get(placed.id)
+        if probe is not None:
+            probe.placed(placed)
+            self._is_changed.set()
+
+    # -- the target calls these ---------------------------------------------------------------
+
+    async def configure(self, session: Session, identity: NodeIdentity) -> None:
+        """Set the first logpoints, before a program that waits for them runs on."""
+        self._session = session
+        self._want(*self._host.probes_for(identity))
+        await self._apply()
+
+    async def open(self, session: Session, entry: NodeEntry) -> None:
+        """Its node is known: from here on rows and statuses are the entry's."""
+        self._session = session
+        self._entry = entry
+        self._want(*self._host.probes_for(entry.identity))
+        await self._apply()
+        self._report()
+        self._flush()
+        self._tending = asyncio.create_task(self._tend())
+
+    def stop(self) -> None:
+        """The session is over, or will be: bring what is left."""
+        if self._tending is not None:
+            self._tending.cancel()
+        if self._flushing is not None:
+            self._flushing.cancel()
+        self._flush()
+        for probe in self._probes.values():
+            self._spent[probe.probe.id] = (probe.probe, probe.recorded)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _want(self, revision: int, probes: list[dict[str, Any]]) -> None:
+        self._revision = revision
+        wanted: dict[str, TargetProbe] = {}
+        for fields in probes:
+            probe = probe_from_dict(fields)
+            known = self._probes.get(probe.id)
+            if known is None or known.probe != probe:
+                before, count = self._spent.get(probe.id, (None, 0))
+                known = TargetProbe(probe, self._registration, count if before == probe else 0)
+            wanted[probe.id] = known
+        self._flush()
+        self._probes = wanted
+        self._is_changed.set()
+
+    async def _tend(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(_TEND_S):
+                    await self._is_changed.wait()
+            except TimeoutError:
+                pass
+            try:
+                await self._apply()
+                await self._count()
+                self._report()
+            except DapError as exc:
+                # The session says by itself that it is over; a request that was too slow is made again.
+                log.info("target %s: %s", self._registration.name, exc.line)
+                await asyncio.sleep(_TEND_S)
+                self._is_changed.set()
+            except Exception:
+                log.exception("tending target %s failed", self._registration.name)
+                await asyncio.sleep(_TEND_S)
+
+    async def _apply(self) -> None:
+        """Make the logpoints those of the wanted probes."""
+        assert self._session is not None
+        self._is_changed.clear()
+        wanted: dict[str, list[Any]] = {file: [] for file in self._sent}
+        for probe in list(self._probes.values()):
+            await probe.find(self._session)
+            if probe.place is not None and probe.is_live:
+                wanted.setdefault(probe.place.file, []).append(probe.logpoint())
+        for file, points in wanted.items():
+            if self._sent.get(file, []) != points:
+                await self._set(file, points)
+
+    async def _set(self, file: str, points: list[Any]) -> None:
+        assert self._session is not None
+        # Unknown, should the request fail half way.
+        self._sent[file] = [None]
+        try:
+            placed = await self._session.set_logpoints(file, points)
+        except DapError as exc:
+            for point in points:
+                if point.id in self._probes:
+                    self._probes[point.id].fail(exc)
+            raise
+        if points:
+            self._sent[file] = points
+        else:
+            del self._sent[file]
+        for each in placed:
+            if each.id in self._probes:
+                self._probes[each.id].placed(each)
+
+    async def _count(self) -> None:
+        assert self._session is not None
+        if not self._sent:
+            return
+        counts = await self._session.counts()
+        for probe_id, found in counts.items():
+            if probe_id in self._probes:
+                self._probes[probe_id].counted(found)
+
+    def _flush(self) -> None:
+        self._flushing = None
+        if self._entry is None:
+            return
+        for probe in self._probes.values():
+            for content, size_bytes in probe.rows.take():
+                try:
+                    self._host.receive(self._entry, content, size_bytes)
+                except LinkError as exc:
+                    log.warning("a hit of %s can't be kept: %s", probe.probe.id, exc.line)
+
+    def _report(self) -> None:
+        if self._entry is None:
+            return
+        statuses = [probe.status() for probe in self._probes.values()]
+        self._host.receive(self._entry, status_to_wire(self._revision, statuses), 0)
