@@ -112,6 +112,13 @@ REQUESTS = [
     ("get", "/api/v2/events", "/api/v2/events?limit=0", None),
     ("get", "/api/v2/events", "/api/v2/events?where=zz", None),
     ("get", "/api/v2/events/stream", "/api/v2/events/stream?probe=p99", None),
+    ("get", "/api/v2/config", "/api/v2/config", None),
+    ("patch", "/api/v2/config", "/api/v2/config", {"toml": "[store]\nurl='sqlite:///x'"}),
+    ("patch", "/api/v2/config", "/api/v2/config", {"toml": "[store]\nurl=1", "is_kept": False}),
+    ("patch", "/api/v2/config", "/api/v2/config", {"toml": "", "is_kept": "no"}),
+    ("post", "/api/v2/config/check", "/api/v2/config/check", {"toml": "[shop]"}),
+    ("post", "/api/v2/config/check", "/api/v2/config/check", {"toml": 1}),
+    ("post", "/api/v2/config/reload", "/api/v2/config/reload", None),
     ("get", "/api/v2/openapi.json", "/api/v2/openapi.json", None),
     ("post", "/api/v2/shutdown", "/api/v2/shutdown", None),
 ]

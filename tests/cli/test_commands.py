@@ -33,7 +33,7 @@ def block(text: str, title: str) -> str:
 
 
 def commands_in(group: str) -> list[str]:
-    names = re.findall(r"^  (\w+)", block(help_of(group), "Commands"), re.MULTILINE)
+    names = re.findall(r"^  ([\w-]+)", block(help_of(group), "Commands"), re.MULTILINE)
     return [f"{group} {name}".strip() for name in names]
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route
 
+from treetap.api import config, events, probes, stream
 from treetap.api import daemon as daemon_routes
-from treetap.api import events, probes, stream
 from treetap.api.answer import error_answer, json_answer
 from treetap.api.guard import Guard
 from treetap.api.openapi import document
@@ -19,10 +20,12 @@ from treetap.api.rate import RateLimiter
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from treetap.daemon import Daemon
 
@@ -34,6 +37,7 @@ def make_application(
     *,
     version: str,
     stop: Callable[[], None],
+    faces: Sequence[Callable[[ASGIApp], list[BaseRoute]]] = (),
 ) -> Starlette:
     """The ASGI application of a started daemon.
 
@@ -41,13 +45,16 @@ def make_application(
         daemon: What it speaks for.
         version: Of treetap.
         stop: Ends the daemon; called for ``POST /api/v2/shutdown``.
+        faces: Make more routes, which call the API from inside: each is given it, without its guard.
     """
+    handlers = {TreetapError: _known_error, HTTPException: _http_error}
     application = Starlette(
         routes=[
             *daemon_routes.routes(daemon, version, stop),
             *probes.routes(daemon),
             *stream.routes(daemon),
             *events.routes(daemon),
+            *config.routes(daemon),
             _openapi(version),
         ],
         middleware=[
@@ -55,14 +62,13 @@ def make_application(
             Middleware(RateLimiter, daemon=daemon),
             Middleware(Guard, daemon=daemon),
         ],
-        exception_handlers={
-            TreetapError: _known_error,
-            HTTPException: _http_error,
-            Exception: _unknown_error,
-        },
+        exception_handlers={**handlers, Exception: _unknown_error},
     )
     # A path is right or wrong: a redirect would lead to where the request's own Host says.
     application.router.redirect_slashes = False
+    inside = ExceptionMiddleware(application.router, handlers)
+    for face in faces:
+        application.router.routes.extend(face(inside))
     return application
 
 

@@ -34,6 +34,7 @@ def _paths() -> dict[str, dict[str, Operation]]:
         **_probe_paths(),
         "/api/v2/events": {"get": _events()},
         "/api/v2/events/stream": {"get": _stream()},
+        **_config_paths(),
     }
 
 
@@ -84,6 +85,22 @@ def _probe_paths() -> dict[str, dict[str, Operation]]:
         },
         f"{path}/enable": {"post": _operation("Arm it", probe, errors=none, **one)},
         f"{path}/disable": {"post": _operation("Disarm it", probe, errors=none, **one)},
+    }
+
+
+def _config_paths() -> dict[str, dict[str, Operation]]:
+    change, toml = ref("ConfigChange"), closed(toml=TEXT)
+    bad = {"400": "It is no TOML, or has what can't be used."}
+    partly = {**closed(toml=TEXT, is_kept=SWITCH), "required": ["toml"]}
+    return {
+        "/api/v2/config": {
+            "get": _operation("The daemon's settings, without secrets", ref("Config")),
+            "patch": _operation("Change some of them", change, takes=partly),
+        },
+        "/api/v2/config/check": {
+            "post": _operation("Would this be a config.toml", ref("ConfigCheck"), takes=toml)
+        },
+        "/api/v2/config/reload": {"post": _operation("Read the file again", change, errors=bad)},
     }
 
 

@@ -184,6 +184,24 @@ SCHEMAS: dict[str, Schema] = {
         lost=said(WHOLE, "How many rows."),
         where={"type": "string", "enum": ["node", "store"]},
     ),
+    "Config": closed(
+        path=said(TEXT, "Of config.toml."),
+        toml=said(TEXT, "What holds now; secrets are left out."),
+        settings=array(
+            closed(
+                key=said(TEXT, "table.key"),
+                value=ANYTHING,
+                origin=said(TEXT, "command line, a variable, config.toml, daemon_url or default."),
+                needs_restart=said(SWITCH, "A change holds from the daemon's next start on."),
+            )
+        ),
+    ),
+    "ConfigChange": closed(
+        applied=said(array(TEXT), "Keys whose new value holds now."),
+        after_restart=said(array(TEXT), "Keys whose new value holds from the next start on."),
+        warnings=array(TEXT),
+    ),
+    "ConfigCheck": closed(is_valid=SWITCH, errors=array(TEXT), warnings=array(TEXT)),
     "EventPage": closed(
         events=array({"oneOf": [ref("Hit"), ref("Loss")]}), next_cursor=nullable(TEXT)
     ),

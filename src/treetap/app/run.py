@@ -12,6 +12,7 @@ from treetap.app import log
 from treetap.app.lock import HomeLock
 from treetap.app.port import bind
 from treetap.app.server import DaemonServer
+from treetap.daemon.configuration import Change
 
 if TYPE_CHECKING:
     import socket
@@ -32,10 +33,10 @@ def run(settings: DaemonSettings) -> None:
         handler = log.open_log(settings.log_path)
         configuration = settings.configuration
 
-        def heed_level() -> None:
+        def heed_level(_change: Change) -> None:
             log.set_level(handler, configuration.current.daemon.log_level)
 
-        heed_level()
+        heed_level(Change())
         configuration.when_changed(heed_level)
         try:
             asyncio.run(_serve(settings, sock))

@@ -15,6 +15,7 @@ from treetap.cli import (
     dump,
     events,
     exitcode,
+    init_config,
     probe,
     probe_add,
     ps,
@@ -38,6 +39,7 @@ _ORDER = [
     "sleep",
     "status",
     "doctor",
+    "init-config",
     "daemon",
     "demo",
 ]
@@ -119,6 +121,7 @@ app.command(epilog=wake.WAKE_EPILOG)(wake.wake)
 app.command(epilog=wake.SLEEP_EPILOG)(wake.sleep)
 app.command(epilog=status.EPILOG)(status.status)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)
+app.command("init-config", epilog=init_config.EPILOG)(init_config.init_config)
 app.add_typer(daemons, name="daemon")
 app.command(epilog=demo.EPILOG)(demo.demo)
 
@@ -133,4 +136,5 @@ daemons.command()(daemon.start)
 daemons.command()(daemon.stop)
 daemons.command()(daemon.restart)
 daemons.command()(daemon.status)
+daemons.command()(daemon.reload)
 daemons.command()(daemon.run)

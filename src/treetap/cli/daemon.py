@@ -99,6 +99,28 @@ def run(host: Host = "", port: Port = None) -> None:
     serve(parse_arguments(arguments))
 
 
+def reload() -> None:
+    """Have the daemon read config.toml and its token again.
+
+    Says what holds now, and what only from its next start on.
+    """
+    client = session.required_daemon(session.settings())
+    try:
+        change = client.reload_config()
+    finally:
+        client.close()
+    for line in change["warnings"]:
+        print(screen.plain(line))
+    if change["applied"]:
+        print(f"Changed: {', '.join(change['applied'])}.")
+    if change["after_restart"]:
+        print(
+            f"After a restart: {', '.join(change['after_restart'])}. Run: treetap daemon restart."
+        )
+    if not change["applied"] and not change["after_restart"]:
+        print("Nothing has changed.")
+
+
 def stopped(settings: Settings) -> bool:
     """Stop the daemon and wait for its end; ``False`` if none ran.
 

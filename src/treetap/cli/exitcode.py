@@ -38,7 +38,7 @@ _USAGE_PREFIXES = ("expression", "config", "request")
 def of(error: TreetapError) -> int:
     """The exit code of a command that ends with ``error``."""
     slug = error.slug
-    if slug in ("daemon-running", "daemon-stop"):
+    if slug in ("daemon-running", "daemon-stop", "config-exists"):
         return FAILURE
     if slug in _USAGE_SLUGS or slug.startswith(_USAGE_PREFIXES):
         return USAGE

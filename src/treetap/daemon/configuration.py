@@ -73,12 +73,12 @@ class Configuration:
         self._environ = dict(os.environ if environ is None else environ)
         # What was changed by a request that didn't want it kept; until a reload.
         self._overlay: dict[str, Any] = {}
-        self._on_change: list[Callable[[], None]] = []
+        self._on_change: list[Callable[[Change], None]] = []
         self.token_complaint = ""
         self.settings, self.current = self._resolved(self._file())
         self.token = self._token()
 
-    def when_changed(self, function: Callable[[], None]) -> None:
+    def when_changed(self, function: Callable[[Change], None]) -> None:
         """Call ``function`` after each change; who reads ``current`` when needed, needs no call."""
         self._on_change.append(function)
 
@@ -177,15 +177,17 @@ class Configuration:
             applied.append("token")
         if settings.trust_loopback != old_settings.trust_loopback:
             applied.append("trust_loopback")
-        for function in self._on_change:
-            function()
+        warnings = self._warnings(file, settings, config)
+        change = Change(tuple(applied), tuple(waiting), tuple(warnings))
         if applied or waiting:
             log.info(
                 "settings changed: %s; after a restart: %s",
                 ", ".join(applied) or "none",
                 ", ".join(waiting) or "none",
             )
-        return Change(tuple(applied), tuple(waiting), tuple(self._warnings(file, settings, config)))
+            for function in self._on_change:
+                function(change)
+        return change
 
     def _file(self) -> dict[str, Any]:
         return sources.whole_file(str(self.path))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from treetap.daemon.configuration import Configuration
+    from treetap.daemon.configuration import Change, Configuration
     from treetap.daemon.record import ProbeRecord
     from treetap.daemon.roster import Link
     from treetap.model.node import NodeIdentity
@@ -214,8 +214,11 @@ class Daemon:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _configuration_changed(self) -> None:
+    def _configuration_changed(self, change: Change) -> None:
         self.store.keep(self.configuration.retention)
+        self.journal.note(
+            Kind.CONFIG_CHANGED, applied=list(change.applied), after_restart=list(change.waiting)
+        )
 
     def _probe_changed(self, change: str, record: ProbeRecord) -> None:
         for entry in self.roster.connected():
