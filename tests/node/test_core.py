@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.link.fake_daemon import FakeDaemon
 from tests.node.fake_probe_set import FakeProbeSet
-from treetap.errors import ControlPlaneError, DaemonError, DebuggerError, LinkError, StateError
+from treetap.errors import ControlPlaneError, DaemonError, LinkError, StateError
 from treetap.model.location import Location
 from treetap.model.probe import Probe
 from treetap.node.registry import live_nodes
@@ -278,13 +278,6 @@ def test_a_background_wake_that_fails_is_told_by_status(make_node):
     wait_until(lambda: node.status()["faults"])
     assert "daemon-unreachable" in node.status()["faults"][0]["what"]
     assert node.state == "sleeping"
-
-
-def test_debugpy_is_refused_plainly(make_node):
-    with pytest.raises(DebuggerError) as caught:
-        make_node(debugger="debugpy")
-    assert caught.value.slug == "debugger-unavailable"
-    assert "argument" in caught.value.hint
 
 
 def test_a_port_in_use_is_an_error_and_leaves_nothing(make_node, home):

@@ -74,7 +74,7 @@ def init(
     Raises:
         ConfigError: A bad value; or there is a node already (slug ``config-already-initialized``).
         ControlPlaneError: The control port can't be bound.
-        DebuggerError: ``debugger="debugpy"``, which this version hasn't got.
+        DebuggerError: ``start_state="warm"`` with ``debugger="debugpy"``, which isn't installed.
     """
     settings = resolve(dict(locals()))
     if slot.node is None:
@@ -101,7 +101,7 @@ def status() -> dict[str, Any]:
         "name": settings.name,
         "control_host": settings.control_host,
         "control_port": 0,
-        "debug_port": 0,
+        "debug_port": settings.debug_port,
         "debug_port_active": False,
         "daemon_url": settings.daemon_url,
         "connection_id": None,
@@ -111,11 +111,14 @@ def status() -> dict[str, Any]:
 def wake(daemon_url: str | None = None) -> dict[str, Any]:
     """Connect to the daemon and arm its probes; ``already_awake`` if that was done before.
 
+    With ``debugger="debugpy"``: open a debug port, and tell the daemon of it; ``debug_port`` has it.
+
     Args:
         daemon_url: Instead of the configured one; kept for later wakes.
 
     Raises:
         DaemonError: The daemon can't be reached, or isn't treetap's.
+        DebuggerError: The debug port can't be opened.
         LinkError: It refused.
         StateError: There is no node; call ``init`` first (slug ``state-not-initialized``).
     """

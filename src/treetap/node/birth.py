@@ -37,8 +37,10 @@ def begin(
     tree = identity.sound_id(os.environ.get(identity.TREE_VARIABLE, ""))
     if not tree or slot.node is not None:
         return None
-    # A port that was configured can be one process's only: the root's.
-    arguments: dict[str, Any] = {} if tree == identity.own_id() else {"control_port": 0}
+    # Ports that were configured can be one process's only: the root's.
+    arguments: dict[str, Any] = (
+        {} if tree == identity.own_id() else {"control_port": 0, "debug_port": 0}
+    )
     if name:
         arguments["name"] = name
     settings = resolve(arguments)

@@ -10,7 +10,6 @@ import os
 import sys
 import time
 
-from treetap.errors import DebuggerError
 from treetap.node import ending, forking, identity, launch, thread
 from treetap.node.bell import Bell
 from treetap.node.fault import FaultRecord
@@ -55,13 +54,6 @@ class Node:
         parent: str | None = None,
         probe_set_factory: Callable[[Node], ProbeSetLike] | None = None,
     ) -> None:
-        if settings.debugger == "debugpy":
-            raise DebuggerError(
-                "The debugger debugpy is not there yet.",
-                "This version observes with probes. Leave the setting debugger out, or set it "
-                f"to probes (it came from: {settings.origin('debugger')}).",
-                slug="debugger-unavailable",
-            )
         self.settings = settings
         self.identity: NodeIdentity = identity.own_identity(settings.name, parent=parent)
         self.faults = FaultRecord()
@@ -95,17 +87,18 @@ class Node:
     def status(self) -> dict[str, Any]:
         """What the node knows of itself; returns at once, whatever else is going on."""
         self.open_control_plane()
-        awake = self.life.awake
+        awake, debugging = self.life.awake, self.life.debugging
         plane = self._control
+        debug_port = debugging.port.port if debugging is not None else 0
         return {
             "state": self.life.state,
             "name": self.identity.name,
             "control_host": self.settings.control_host,
             "control_port": plane.bound_port if plane is not None else 0,
-            "debug_port": 0,
-            "debug_port_active": False,
+            "debug_port": debug_port or self.settings.debug_port,
+            "debug_port_active": bool(debug_port),
             "daemon_url": self.daemon_url,
-            "connection_id": self.identity.id if awake is not None else None,
+            "connection_id": self.life.connection_id,
             "id": self.identity.id,
             "pid": self.identity.pid,
             "tree": self.identity.tree,
@@ -113,7 +106,7 @@ class Node:
             "debugger": self.settings.debugger,
             "link": awake.link_state if awake is not None else "none",
             "probes": awake.probes_shown() if awake is not None else [],
-            "warnings": list(self._warnings),
+            "warnings": [*self._warnings, *self.life.remains],
             "faults": self.faults.to_list(),
             "fault_count": self.faults.total,
         }
@@ -332,6 +325,8 @@ class Node:
     def _serve(self, connection: control.Connection) -> None:
         from treetap.node import routes  # not before somebody asks something
 
+        if self.life.debugging is not None:
+            self.life.debugging.hide_thread()
         probe_set = self.life.probe_set
         if probe_set is None:
             routes.serve(self, connection)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treetap.node.core import Node
+    from treetap.node.debugging import Debugging
     from treetap.node.engine import ProbeSetLike
     from treetap.node.waking import Awake
 
@@ -39,7 +40,11 @@ class Life:
         state: One of ``model.node.STATES``.
         daemon_url: The daemon of the last wake, or the configured one.
         probe_set: The engine, while it is loaded.
-        awake: The link and the shipper, while the node is awake.
+        awake: The link and the shipper, or the debug port, while the node is awake.
+        debugging: The debug port, from when it is about to be opened until it is closed.
+        advertised_url: Where the daemon of the debug port says that others reach it; ``""`` if it
+            doesn't say.
+        remains: What could not be taken back when the debug port was closed, in sentences.
     """
 
     def __init__(
@@ -51,7 +56,11 @@ class Life:
         self.state = SLEEPING
         self.daemon_url: str = node.settings.daemon_url
         self.probe_set: ProbeSetLike | None = None
-        self.awake: Awake | None = None
+        self.awake: Awake | Debugging | None = None
+        self.debugging: Debugging | None = None
+        self.advertised_url = ""
+        self.remains: tuple[str, ...] = ()
+        self._is_forked = False
         self._turn = _thread.allocate_lock()
         self._is_over = self._is_finishing = False
         self._cancel_wake: Callable[[], None] | None = None
@@ -62,7 +71,12 @@ class Life:
         """Load the engine, so that the next wake is quick."""
         with self._turn:
             state = next_state(self.state, "warm-up")
-            self.probe_set = self._make_probe_set()
+            if self._is_debugged:
+                from treetap.node import debugport
+
+                debugport.load()
+            else:
+                self.probe_set = self._make_probe_set()
             self.state = state
 
     def wake(self, daemon_url: str | None = None, *, may_use_token: bool = True) -> dict[str, Any]:
@@ -75,6 +89,7 @@ class Life:
 
         Raises:
             DaemonError: It can't be reached, or isn't a treetap daemon.
+            DebuggerError: The debug port can't be opened.
             LinkError: It refused.
             StateError: The node was shut down meanwhile.
         """
@@ -90,7 +105,11 @@ class Life:
             try:
                 is_given = daemon_url is not None and may_use_token
                 is_ours = is_given or url == self._settings.daemon_url
-                self._begin_awake(url, self._node.token() if is_ours else "")
+                token = self._node.token() if is_ours else ""
+                if self._is_debugged:
+                    self._begin_debugging(url, token, is_given=daemon_url is not None)
+                else:
+                    self._begin_awake(url, token)
                 is_woken = True
             finally:
                 if not is_woken:
@@ -113,6 +132,14 @@ class Life:
             self._end_awake(reason)
             self.state = next_state(self.state, "sleep")
             return {"status": "sleeping"}
+
+    @property
+    def connection_id(self) -> str | None:
+        """The daemon's name for this process; ``None`` while it knows nothing of it."""
+        debugging = self.debugging
+        if debugging is not None:
+            return debugging.connection_id
+        return self._node.identity.id if self.awake is not None else None
 
     def end(self) -> None:
         """Asleep for good. A wake under way is given up; nothing waits for a peer."""
@@ -241,6 +268,9 @@ class Life:
         self._turn = _thread.allocate_lock()
         self._cancel_wake = None
         adoption, self._adoption = self._adoption, None
+        self._is_forked = True
+        if self.debugging is not None:
+            self._leave_debugging_to_parent(self.debugging)
         if self.awake is not None:
             self.state = AWAKE  # which a wake, or an adoption, was about to say
             self.awake.start_over_in_child()
@@ -256,6 +286,34 @@ class Life:
             self._end_awake("sleep")
 
     # Inside.
+
+    @property
+    def _is_debugged(self) -> bool:
+        return bool(self._settings.debugger == "debugpy")
+
+    def _begin_debugging(self, url: str, token: str, *, is_given: bool) -> None:
+        from treetap.node import debugging
+
+        is_wanted = is_given or self._settings.origin("daemon_url") != "default"
+        self.debugging = debugging.Debugging(self._node, url, token, is_daemon_wanted=is_wanted)
+        self._cancel_wake = self.debugging.cancel
+        try:
+            self._check_open()
+            # A port that was configured is the parent's.
+            self.debugging.begin(0 if self._is_forked else self._settings.debug_port)
+            self.awake = self.debugging
+            registered = self.debugging.registered
+            self.advertised_url = registered.advertised_url if registered is not None else ""
+        finally:
+            self._cancel_wake = None
+            if self.awake is None:
+                self.debugging = None
+
+    def _leave_debugging_to_parent(self, debugging: Debugging) -> None:
+        self.debugging = None
+        if self.awake is debugging:
+            self.awake = None
+        debugging.start_over_in_child()
 
     def _adopt_in_child(self, adoption: Adoption) -> None:
         """The fork would not wait for the end of the adoption: end it here, or begin it anew."""
@@ -342,11 +400,13 @@ class Life:
             awake.stop(reason, self._settings.unregister_timeout)
         if probe_set is not None:
             probe_set.close()
+        self.debugging = None
 
     def _outcome(self, status: str) -> dict[str, Any]:
+        debugging = self.debugging
         return {
             "status": status,
-            "debug_port": 0,
-            "connection_id": self._node.identity.id,
+            "debug_port": debugging.port.port if debugging is not None else 0,
+            "connection_id": self.connection_id,
             "daemon_url": self.daemon_url,
         }

@@ -22,9 +22,13 @@ _MAX_BYTES = 2 * 1024 * 1024
 def join(node: Node) -> bool:
     """Have ``node`` adopt its tree's probes, if the tree is awake; whether it is.
 
+    A node whose debugger is another one has no probes: it sleeps until it is woken itself.
+
     Raises:
         ValueError, TypeError: The file is broken.
     """
+    if node.settings.debugger != "probes":
+        return False
     content = _read(f"{node.settings.run_dir}/standing.json")
     # Most trees sleep: don't read on for them.
     if node.identity.tree.encode() not in content:

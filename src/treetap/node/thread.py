@@ -46,6 +46,11 @@ def count() -> int:
     return len(_roll.living)
 
 
+def identifiers() -> set[int]:
+    """Of those that have begun to run."""
+    return set(_roll.running)
+
+
 def has_just_ended(within_s: float) -> bool:
     """Whether one has ended so lately that the kernel may count it still."""
     return time.monotonic() - _roll.last_end_s < within_s

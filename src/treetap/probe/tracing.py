@@ -5,10 +5,8 @@ function for each thread. Ours is set on the threads that have such a frame on t
 when the frame returns, at a ctrl-c, or after ``MAX_TRACED_S``: a traced thread runs four to five times slower, so the
 probe says that it is so. A thread that somebody else traces (a debugger, coverage) is left alone.
 
-The interpreter sets a trace function for the calling thread alone (``sys.settrace``), so the internal
-``_PyEval_SetTrace``, which takes the thread, is called through ctypes. Where the fields of a thread
-state lie is found by trying it out on our own; where that fails, running frames are not reached,
-and the probe says that instead.
+Another thread's trace function is reached through its thread state (``threadstate``); where that
+fails, running frames are not reached, and the probe says that instead.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ import threading
 from time import monotonic
 
 from treetap.errors import DebuggerError
+from treetap.probe import threadstate
 from treetap.probe.frames import running_frames
 
 TYPE_CHECKING = False
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 MAX_TRACED_S = 60.0
 
 _LINE, _RETURN = 2, 3
-_THREAD_STATE_BYTES = 400
-_POINTER_BYTES = ctypes.sizeof(ctypes.c_void_p)
 
 _trace_function_type = ctypes.PYFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.py_object, ctypes.c_int, ctypes.c_void_p
@@ -55,7 +52,7 @@ class TracingEngine:
         self._codes: dict[int, CodeType] = {}
         #: ``{thread id: until when}``.
         self._traced: dict[int, float] = {}
-        self._layout: _Layout | None = None
+        self._layout: threadstate.Layout | None = None
         # ctypes frees a callback with its object: this one lives as long as the engine.
         self._callback = _trace_function_type(self._on_event)
 
@@ -87,7 +84,7 @@ class TracingEngine:
 
     def _trace(self, thread: int) -> None:
         if self._layout is None:
-            self._layout = _find_layout()
+            self._layout = threadstate.find_layout()
         layout = self._layout
         if layout is None:
             raise DebuggerError(
@@ -95,12 +92,12 @@ class TracingEngine:
                 "Calls that begin from now on are; 3.12 and later reach all frames.",
                 slug="tracing-unavailable",
             )
-        state = _thread_states(layout).get(thread)
+        state = threadstate.thread_states(layout).get(thread)
         if state is None:
             return
-        tracer = ctypes.c_void_p.from_address(state + layout.tracer_offset).value
+        tracer = layout.tracer_of(state)
         ours = ctypes.cast(self._callback, ctypes.c_void_p).value
-        if tracer not in (None, 0, ours):
+        if tracer not in (0, ours):
             raise DebuggerError(
                 "Another tool traces the thread that runs this code.",
                 "End the debugger or the coverage run, or use 3.12 or later.",
@@ -108,21 +105,21 @@ class TracingEngine:
             )
         # Before it begins, for its first event asks.
         self._traced[thread] = monotonic() + MAX_TRACED_S
-        ctypes.pythonapi._PyEval_SetTrace(ctypes.c_void_p(state), self._callback, None)
+        threadstate.set_tracer(state, self._callback)
 
     def _let_go(self) -> None:
         """Stop tracing once nothing is wanted any more."""
         if self._sites or self._layout is None:
             return
-        states = _thread_states(self._layout)
+        states = threadstate.thread_states(self._layout)
         ours = ctypes.cast(self._callback, ctypes.c_void_p).value
         for thread in list(self._traced):
             state = states.get(thread)
             if state is None:
                 continue
-            tracer = ctypes.c_void_p.from_address(state + self._layout.tracer_offset).value
+            tracer = self._layout.tracer_of(state)
             if tracer == ours:
-                ctypes.pythonapi._PyEval_SetTrace(ctypes.c_void_p(state), None, None)
+                threadstate.set_tracer(state, None)
         self._traced.clear()
 
     def _on_event(self, _self: Any, frame: FrameType, what: int, _argument: Any) -> int:
@@ -158,60 +155,3 @@ class TracingEngine:
             is_due = outer is None and not frame.f_code.co_flags & 0x2A0
         if is_due:
             self._end()
-
-
-class _Layout:
-    """Where a thread state has its thread's id, and its C trace function."""
-
-    def __init__(self, thread_offset: int, tracer_offset: int) -> None:
-        self.thread_offset = thread_offset
-        self.tracer_offset = tracer_offset
-
-
-def _own_state() -> int:
-    get = ctypes.pythonapi.PyThreadState_Get
-    get.restype = ctypes.c_void_p
-    state: int = get()
-    return state
-
-
-def _find_layout() -> _Layout | None:
-    """Look for two values that we know in our own thread state."""
-    if not hasattr(ctypes.pythonapi, "_PyEval_SetTrace"):
-        return None
-    state = _own_state()
-
-    def trial(_frame: FrameType, _event: str, _argument: Any) -> None:
-        return None
-
-    before = sys.gettrace()
-    sys.settrace(trial)
-    words = _words(state)
-    sys.settrace(before)
-    try:
-        thread_at = words.index(threading.get_ident())
-        # c_profilefunc, c_tracefunc, c_profileobj, c_traceobj follow each other (cpython/pystate.h).
-        tracer_at = words.index(id(trial)) - 2
-    except ValueError:
-        return None
-    return _Layout(thread_at * _POINTER_BYTES, tracer_at * _POINTER_BYTES)
-
-
-def _words(state: int) -> list[int | None]:
-    count = _THREAD_STATE_BYTES // _POINTER_BYTES
-    return list((ctypes.c_size_t * count).from_address(state))
-
-
-def _thread_states(layout: _Layout) -> dict[int, int]:
-    """``{thread id: address of its state}``. The GIL is held, so none comes or goes meanwhile."""
-    api = ctypes.pythonapi
-    api.PyInterpreterState_Get.restype = ctypes.c_void_p
-    api.PyInterpreterState_ThreadHead.restype = ctypes.c_void_p
-    api.PyThreadState_Next.restype = ctypes.c_void_p
-    states = {}
-    interpreter = ctypes.c_void_p(api.PyInterpreterState_Get())
-    state = api.PyInterpreterState_ThreadHead(interpreter)
-    while state:
-        states[ctypes.c_size_t.from_address(state + layout.thread_offset).value] = state
-        state = api.PyThreadState_Next(ctypes.c_void_p(state))
-    return states
