@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from treetap.daemon import target_identity
 from treetap.daemon.target_link import Receiver, TargetLink
 from treetap.errors import DapError, TreetapError
+from treetap.model.probe import Target as ProbeTarget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -148,6 +149,14 @@ class Target:
         link = self._link
         hit_us = link.last_hit_ns // 1000 if link is not None else 0
         return max(self._last_active_us, hit_us)
+
+    @property
+    def probe_target(self) -> ProbeTarget:
+        """Which nodes a probe of this target is for: its processes, one after the other.
+
+        A program's children are of its tree, and have its probes; a child's probes are its own.
+        """
+        return ProbeTarget(tree=self.tree, pid=self.pid if self.is_child else 0)
 
     @property
     def is_alive(self) -> bool:

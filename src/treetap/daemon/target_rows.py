@@ -12,6 +12,8 @@ from treetap.wire.message import BATCH
 if TYPE_CHECKING:
     from treetap.dap import Hit
 
+_ROW_BYTES = 100
+
 
 class Rows:
     """Gathers rows until they are taken; a gap in the hits' numbers begins another batch."""
@@ -49,4 +51,9 @@ class Message(NamedTuple):
 
 def _message(probe_id: str, first_number: int, rows: list[list[Any]]) -> Message:
     # The store bounds what waits for it by bytes; nothing else here knows how large a value is.
-    return Message([BATCH, probe_id, first_number, rows], len(msgspec.json.encode(rows)))
+    try:
+        size_bytes = len(msgspec.json.encode(rows))
+    except (ValueError, TypeError):
+        # The store will say that it can't take it.
+        size_bytes = _ROW_BYTES * len(rows)
+    return Message([BATCH, probe_id, first_number, rows], size_bytes)
