@@ -168,7 +168,7 @@ class Daemon:
         if not self.ingest.ledger.knows(entry.key):
             progress = await asyncio.to_thread(self.store.progress, entry.key)
             self.ingest.ledger.restore(entry.key, progress)
-        self.targets.look()
+        self.targets.look(entry.key)
         self._publish_node("awake", entry)
         was_lost = known is not None and known.reason == "lost"
         self.journal.note(Kind.NODE_RESTORED if was_lost else Kind.NODE_CONNECTED, entry=entry)
@@ -206,7 +206,7 @@ class Daemon:
         if self.roster.disconnect(entry, session, reason):
             self.tally.forget_node(entry.key)
             self.store.save_node(entry.identity, connected_at_s=entry.connected_at_s)
-            self.targets.look()
+            self.targets.look(entry.key)
             self._publish_node("gone", entry)
             kind = Kind.NODE_LOST if reason == "lost" else Kind.NODE_CLOSED
             self.journal.note(kind, entry=entry, reason=reason)

@@ -322,7 +322,7 @@ class Target:
 
     async def _stay(self, session: Session, link: TargetLink, entry: NodeEntry) -> None:
         """With an adapter, for as long as both are there."""
-        reason = "sleep"
+        reason = "lost"
         try:
             await link.open(session, entry)
             self._entry, self._link = entry, link
@@ -330,7 +330,11 @@ class Target:
             while session.is_alive and not (self._end or self._is_taken or self._is_process_over):
                 await self._waits(_LOOK_S)
                 self._nudge.clear()
-            reason = "exit" if self._is_process_over else "lost"
+            if self._is_process_over:
+                reason = "exit"
+        except asyncio.CancelledError:
+            reason = "sleep"
+            raise
         finally:
             # Nothing here waits: it has to be done, even if somebody has lost patience.
             self._last_active_us = self.last_active_us

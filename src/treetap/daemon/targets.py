@@ -158,9 +158,10 @@ class Targets:
         target = self.of_node(node_key(identity))
         return target.tree if target is not None and target.is_linked else ""
 
-    def look(self) -> None:
-        """A node's link came or went: targets whose process that is act upon it."""
-        for target in self._targets.values():
+    def look(self, key: int) -> None:
+        """The link of the node of this key came or went: its target acts upon it."""
+        target = self.of_node(key)
+        if target is not None:
             target.look()
 
     # -- targets call these -------------------------------------------------------------------
