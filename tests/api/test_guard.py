@@ -12,16 +12,20 @@ import pytest
 from tests.running_daemon import running_daemon
 
 
-def ask(running, *headers: str, path: str = "/api/v2/nodes", method: str = "GET") -> int:
+def ask(
+    running,
+    *headers: str,
+    path: str = "/api/v2/nodes",
+    method: str = "GET",
+    connection: str = "close",
+) -> int:
     """Send exactly these header lines; the status of the answer."""
     host, port = running.url.removeprefix("http://").split(":")
-    lines = [f"{method} {path} HTTP/1.1", *headers, "Connection: close", "", ""]
+    lines = [f"{method} {path} HTTP/1.1", *headers, f"Connection: {connection}", "", ""]
     with socket.create_connection((host, int(port)), timeout=10) as sock:
         sock.sendall("\r\n".join(lines).encode("latin-1"))
-        answer = b""
-        while chunk := sock.recv(65536):
-            answer += chunk
-    return int(answer.split()[1])
+        with sock.makefile("rb") as answer:
+            return int(answer.readline().split()[1])
 
 
 def authority(running) -> str:
@@ -106,7 +110,9 @@ host, port, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 import encodings.idna, encodings.latin_1, encodings.ascii
 os.setgroups([]); os.setgid(65533); os.setuid(65533)
 sock = socket.create_connection((host, port), timeout=10)
-lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", *sys.argv[4:], "Connection: close", "", ""]
+body = sys.argv[4]
+lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", f"Host: {host}:{port}", *sys.argv[5:]]
+lines += ["Connection: close", f"Content-Length: {len(body)}", "Content-Type: application/json", "", body]
 sock.sendall("\\r\\n".join(lines).encode("latin-1"))
 answer = b""
 while chunk := sock.recv(65536):
@@ -115,13 +121,15 @@ print(answer.decode("latin-1"))
 """
 
 
-def as_stranger(running, *headers: str, path: str = "/api/v2/nodes") -> tuple[int, str]:
+def as_stranger(
+    running, *headers: str, path: str = "/api/v2/nodes", body: str = ""
+) -> tuple[int, str]:
     """What a process of another user is answered."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     host, port = authority(running).split(":")
     done = subprocess.run(
-        [sys.executable, "-c", STRANGER, host, port, path, *headers],
+        [sys.executable, "-c", STRANGER, host, port, path, body, *headers],
         capture_output=True,
         text=True,
         timeout=30,
@@ -164,6 +172,42 @@ def test_no_token_is_not_an_empty_token(running):
 def test_another_user_with_the_token_is_answered(home):
     with running_daemon(home, token="sesame") as running:
         assert as_stranger(running, "Authorization: Bearer sesame")[0] == 200
+
+
+REGISTER = "/api/v1/connections"
+
+
+def test_the_token_may_be_in_the_body_of_a_registration_and_nowhere_else(home):
+    """As Detrix's clients for Go and Rust have it."""
+    right, wrong = '{"token": "sesame"}', '{"token": "sesam"}'
+    with running_daemon(home, token="sesame") as running:
+        # Let in, and then told what is missing.
+        assert as_stranger(running, path=REGISTER, body=right)[0] == 422
+        assert as_stranger(running, path=REGISTER, body=wrong)[0] == 401
+        assert as_stranger(running, path=REGISTER, body='{"token": 5}')[0] == 401
+        assert as_stranger(running, path=REGISTER, body=right + " " * 20_000)[0] == 401
+        assert as_stranger(running, path="/api/v1/metrics", body=right)[0] == 401
+        # What the header says, is what is said.
+        header = "Authorization: Bearer sesam"
+        assert as_stranger(running, header, path=REGISTER, body=right)[0] == 401
+
+
+def test_a_new_token_holds_from_a_reload_on(home):
+    (home / "token").write_text("sesame")
+    (home / "token").chmod(0o600)
+    with running_daemon(home) as running:
+        assert as_stranger(running, "Authorization: Bearer sesame")[0] == 200
+        (home / "token").write_text("other")
+        assert running.client.reload_config()["applied"] == ["token"]
+        assert as_stranger(running, "Authorization: Bearer sesame")[0] == 401
+        assert as_stranger(running, "Authorization: Bearer other")[0] == 200
+
+
+def test_what_is_open_is_open_to_everybody_and_exactly_that(home):
+    with running_daemon(home, daemon__open_paths=["/api/v2/status"]) as running:
+        assert as_stranger(running, path="/api/v2/status")[0] == 200
+        assert as_stranger(running, path="/api/v2/status/x")[0] == 401
+        assert as_stranger(running, path="/health")[0] == 401
 
 
 def test_the_token_opens_no_door_for_a_page(home):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from treetap.api.bearer import may_have_one_in_its_body, token_in, token_in_body
 from treetap.api.refusal import refuse
 from treetap.errors import DaemonError
 from treetap.link import auth, browser
@@ -33,14 +34,22 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        complaint = self._complaint(scope)
+        headers = Headers(scope=scope)
+        complaint = self._complaint(scope, headers)
+        if (
+            complaint is not None
+            and complaint.slug == "request-stranger"
+            and may_have_one_in_its_body(scope, headers)
+        ):
+            token, receive = await token_in_body(receive)
+            if auth.compare(self._daemon.token, token):
+                complaint = None
         if complaint is None:
             await self._app(scope, receive, send)
         else:
             await refuse(complaint, scope, receive, send, _headers_of(complaint))
 
-    def _complaint(self, scope: Scope) -> DaemonError | None:
-        headers = Headers(scope=scope)
+    def _complaint(self, scope: Scope, headers: Headers) -> DaemonError | None:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not browser.is_host_allowed(
             hosts[0], self._daemon.configuration.hosts
@@ -51,7 +60,8 @@ class Guard:
                 "of config.toml.",
                 slug="request-host",
             )
-        own = f"{scope.get('scheme', 'http')}://{hosts[0]}"
+        # A page that opens a WebSocket is one of HTTP's all the same.
+        own = f"{scope.get('scheme', 'http').replace('ws', 'http', 1)}://{hosts[0]}"
         if not all(browser.is_origin_allowed(origin, (own,)) for origin in origins):
             return DaemonError(
                 f"A web page of {origins[0][:200]} may not speak to this daemon.",
@@ -69,9 +79,7 @@ class Guard:
         )
 
     def _is_trusted(self, scope: Scope, headers: Headers) -> bool:
-        given = headers.get("authorization", "")
-        scheme, _, credentials = given.partition(" ")
-        if scheme.lower() == "bearer" and auth.compare(self._daemon.token, credentials.strip()):
+        if auth.compare(self._daemon.token, token_in(headers)):
             return True
         peer, own = scope.get("client"), scope.get("server")
         if not peer or not own:

@@ -51,9 +51,9 @@ class Buckets:
         now_s = self._now_s()
         step_s = 1 / limit.per_second
         full_at_s = max(now_s, self._full_at_s.get(peer, now_s))
-        # Rounding must not cost the last of a burst.
-        wait_s = full_at_s - now_s - (limit.burst - 1) * step_s - step_s * 1e-6
-        if wait_s > 0:
+        wait_s = full_at_s - now_s - (limit.burst - 1) * step_s
+        # Rounding must cost nobody the last of a burst, nor who comes exactly when told.
+        if wait_s > step_s * 1e-6:
             return wait_s
         self._full_at_s[peer] = full_at_s + step_s
         self._full_at_s.move_to_end(peer)
