@@ -14,6 +14,7 @@ from treetap.node.core import Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -77,8 +78,21 @@ def init(
         DebuggerError: ``start_state="warm"`` with ``debugger="debugpy"``, which isn't installed.
     """
     settings = resolve(dict(locals()))
+    place(lambda parent: Node(settings, parent=parent))
+
+
+def place(make: Callable[[str | None], Node]) -> None:
+    """Open a node and put it into the slot, also into that of the start-up hook's node.
+
+    Args:
+        make: Makes it; is given its parent's id where that isn't what the environment says.
+
+    Raises:
+        ConfigError: There is a node already (slug ``config-already-initialized``).
+        ControlPlaneError: The control port can't be bound.
+    """
     if slot.node is None:
-        node = Node(settings)
+        node = make(None)
         node.open()
         slot.fill(node)
         return
@@ -88,7 +102,7 @@ def init(
             "Call treetap.shutdown() first to begin with other settings.",
             slug="config-already-initialized",
         )
-    _replace_startup_node(settings)
+    _replace_startup_node(make)
 
 
 def status() -> dict[str, Any]:
@@ -148,12 +162,12 @@ def shutdown() -> None:
         node.shutdown()
 
 
-def _replace_startup_node(settings: Any) -> None:
+def _replace_startup_node(make: Callable[[str | None], Node]) -> None:
     """The program says itself what it is called: its node takes the place of the hook's."""
     old = slot.node
     assert old is not None
     was_awake = old.state in (AWAKE, WAKING)
-    node = Node(settings, parent=old.identity.parent)
+    node = make(old.identity.parent)
     shutdown()
     node.open()
     slot.fill(node)
