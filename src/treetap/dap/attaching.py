@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from treetap.dap import opening
+from treetap.dap.by_agent import ByAgent
+from treetap.dap.channel import Channel
+from treetap.dap.listener import Listener
+from treetap.dap.session import Session
+from treetap.errors import DapError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -10,7 +18,11 @@ if TYPE_CHECKING:
     from treetap.dap.child import Child
     from treetap.dap.hit import Fault, Hit
     from treetap.dap.logpoint import Placed
-    from treetap.dap.session import Session
+    from treetap.dap.message import Message
+    from treetap.dap.session import Way
+
+#: What languages are called, and what we call them.
+LANGUAGES = {"python": "python", "go": "go", "golang": "go", "rust": "rust", "c": "c", "cpp": "cpp"}
 
 
 async def attach(
@@ -52,6 +64,79 @@ async def attach(
     Raises:
         DapError: With slug ``dap-unreachable`` (refused, no such host), ``dap-slow`` (too late),
             ``dap-not-an-adapter`` (it doesn't speak DAP), ``dap-busy`` (another debugger has
-            the program), ``dap-refused`` (the adapter said no), ``dap-language``.
+            the program), ``dap-refused`` (the adapter said no), ``dap-ended`` (it hung up),
+            ``dap-language``.
     """
-    raise NotImplementedError
+    listener = Listener(on_hit, on_fault, on_placed or _ignore, on_child, on_end).guarded()
+    channel = Channel(host, port)
+    way = _way(channel, listener, language, pid, program)
+    session = Session(channel, way, listener, name=name, language=LANGUAGES[language.lower()])
+    try:
+        async with asyncio.timeout(timeout_s):
+            await channel.open(session.hear, session.ended)
+            session.capabilities = await opening.initialize(channel, session.language, timeout_s)
+            await _start(channel, session, way, configure, child_pid, timeout_s)
+    except BaseException as exc:
+        # An adapter takes a connection that breaks for a client that has left.
+        way.stop()
+        await channel.close()
+        if isinstance(exc, TimeoutError):
+            raise channel.slow("attach", timeout_s) from None
+        raise
+    session.attached()
+    return session
+
+
+async def _start(
+    channel: Channel,
+    session: Session,
+    way: Way,
+    configure: Callable[[Session], Awaitable[None]] | None,
+    child_pid: int,
+    timeout_s: float,
+) -> None:
+    """The part between *attach* and its answer, which comes last: see the protocol's overview."""
+    attached = channel.post("attach", way.attach_arguments(child_pid))
+    ready = asyncio.ensure_future(session.initialized.wait())
+    try:
+        first: list[asyncio.Future[Any]] = [attached, ready]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        if attached.done():
+            _require(channel, attached.result())
+            await ready
+        await way.begin()
+        if configure is not None:
+            await configure(session)
+        if "supportsConfigurationDoneRequest" in session.capabilities:
+            await channel.request("configurationDone", timeout_s=timeout_s)
+        _require(channel, await attached)
+    finally:
+        ready.cancel()
+
+
+def _require(channel: Channel, answer: Message) -> None:
+    """Raises ``DapError`` if the answer to *attach* is no."""
+    if answer.success:
+        return
+    if "already being debugged" in answer.complaint:
+        raise DapError(
+            f"Another debugger is attached to the program at {channel.peer}.",
+            "An adapter serves one at a time. End the other session (an editor's?), then try again.",
+            slug="dap-busy",
+        )
+    raise channel.refused("attach", answer.complaint)
+
+
+def _way(channel: Channel, listener: Listener, language: str, pid: int, program: str) -> Way:
+    known = LANGUAGES.get(language.lower())
+    if known == "python":
+        return ByAgent(channel, listener)
+    raise DapError(
+        f"{language!r} is no language that can be observed through a debug adapter.",
+        f"Use one of {', '.join(sorted(set(LANGUAGES.values())))}.",
+        slug="dap-language",
+    )
+
+
+def _ignore(*_about: Any) -> None:
+    pass

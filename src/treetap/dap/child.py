@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+from typing import Any, NamedTuple
+
+from treetap.dap import opening
+from treetap.dap.channel import Channel
 
 
 class Child(NamedTuple):
@@ -16,3 +20,36 @@ class Child(NamedTuple):
     host: str
     port: int
     name: str = ""
+
+    async def let_go(self, timeout_s: float) -> None:
+        """Let it run on without us, if it still waits.
+
+        Raises:
+            DapError: The adapter doesn't do it; then it waits for another client.
+        """
+        initialized = asyncio.Event()
+
+        def hear(event: opening.Message) -> None:
+            if event.event in ("initialized", "terminated"):
+                initialized.set()
+
+        channel = Channel(self.host, self.port)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await channel.open(hear, lambda _: initialized.set())
+                await opening.initialize(channel, "python", timeout_s)
+                attached = channel.post("attach", {"subProcessId": self.pid, "justMyCode": False})
+                ready = asyncio.ensure_future(initialized.wait())
+                first: list[asyncio.Future[Any]] = [attached, ready]
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+                ready.cancel()
+                if attached.done():
+                    return  # somebody has attached to it, or it is gone already
+                await channel.request("configurationDone", timeout_s=timeout_s)
+                await channel.request(
+                    "disconnect", {"terminateDebuggee": False}, timeout_s=timeout_s
+                )
+        except TimeoutError:
+            raise channel.slow("attach", timeout_s) from None
+        finally:
+            await channel.close()

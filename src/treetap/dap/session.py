@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any, Protocol
+
+from treetap.dap.child import Child
+from treetap.dap.hit import Fault
+from treetap.dap.inside.turn import hit_condition
+from treetap.dap.message import Message
+from treetap.errors import DapError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-    from treetap.dap.child import Child
-    from treetap.dap.hit import Fault, Hit
+    from treetap.dap.channel import Channel
+    from treetap.dap.listener import Listener
     from treetap.dap.logpoint import Counts, Logpoint, Placed
 
+#: A child waits meanwhile.
+_CHILD_S = 10.0
+_DISCONNECT_S = 2.0
 
-class Listener(NamedTuple):
-    """Who hears of what a session sees. All are called on the loop, and must not block.
 
-    Attributes:
-        on_hit: Of each hit.
-        on_fault: Of what went wrong, told apart from the program's own output.
-        on_placed: A logpoint of that file moved, or its code was loaded or is gone.
-        on_child: See ``Child``; ``None`` lets every child go.
-        on_end: Once, and last: why the session is over. Not called before ``attach`` returned.
-    """
+class Way(Protocol):
+    """How values are taken; one for each kind of adapter (``by_agent``, ``by_stopping``)."""
 
-    on_hit: Callable[[Hit], None]
-    on_fault: Callable[[Fault], None]
-    on_placed: Callable[[str, Placed], None]
-    on_child: Callable[[Child], Awaitable[None]] | None
-    on_end: Callable[[str], None]
+    is_answering: bool
+
+    def attach_arguments(self, child_pid: int) -> dict[str, Any]: ...
+    async def begin(self) -> None: ...
+    async def set_logpoints(self, file: str, points: Sequence[Logpoint]) -> list[Placed]: ...
+    async def counts(self) -> dict[str, Counts]: ...
+    async def find_sources(self, suffix: str) -> list[str]: ...
+    async def find_function(self, module: str, qualname: str) -> tuple[str, int] | None: ...
+    def hear(self, event: Message) -> None: ...
+    async def leave(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class Session:
@@ -40,14 +50,33 @@ class Session:
         capabilities: What the adapter says that it can: ``supportsLogPoints``…
     """
 
-    name: str
-    language: str
-    pid: int
-    capabilities: frozenset[str]
+    def __init__(
+        self, channel: Channel, way: Way, listener: Listener, *, name: str, language: str
+    ) -> None:
+        self.name = name
+        self.language = language
+        self.pid = 0
+        self.capabilities: frozenset[str] = frozenset()
+        self.initialized = asyncio.Event()
+        self._channel = channel
+        self._way = way
+        self._listener = listener
+        self._setting = asyncio.Lock()
+        self._children: set[asyncio.Task[None]] = set()
+        self._children_seen: set[int] = set()
+        self._end_reason = ""
+        self._is_told = False
+        self._tells = False
 
     @property
     def is_alive(self) -> bool:
-        raise NotImplementedError
+        """Whether it is attached."""
+        return self._channel.is_open and not self._end_reason
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the program answered when it was asked last; one that is stopped does not."""
+        return self.is_alive and self._way.is_answering
 
     async def set_logpoints(self, file: str, points: Sequence[Logpoint]) -> list[Placed]:
         """Make ``points`` all the logpoints of ``file`` (an absolute path); none to clear it.
@@ -55,9 +84,18 @@ class Session:
         A logpoint that is as before keeps its counts. One ``Placed`` each, in their order.
 
         Raises:
-            DapError: The adapter refused (slug ``dap-refused``), or is gone (``dap-ended``).
+            DapError: The adapter refused (slug ``dap-refused``), is gone (``dap-ended``), or a
+                logpoint makes no sense (``dap-logpoint``).
         """
-        raise NotImplementedError
+        for point in points:
+            try:
+                hit_condition(point.hit_condition)
+            except ValueError as exc:
+                raise DapError(
+                    f"Logpoint {point.id} can't be set: {exc}.", slug="dap-logpoint"
+                ) from exc
+        async with self._setting:
+            return await self._way.set_logpoints(file, points)
 
     async def find_sources(self, suffix: str) -> list[str]:
         """Absolute paths of the loaded source files that end with these parts of a path.
@@ -67,11 +105,15 @@ class Session:
         Raises:
             DapError: As of ``set_logpoints``.
         """
-        raise NotImplementedError
+        return await self._way.find_sources(suffix)
 
     async def find_function(self, module: str, qualname: str) -> tuple[str, int] | None:
-        """File, and first line with code in it, of a loaded Python function; ``None`` if unknown."""
-        raise NotImplementedError
+        """File, and first line with code in it, of a loaded Python function; ``None`` if unknown.
+
+        Raises:
+            DapError: As of ``set_logpoints``.
+        """
+        return await self._way.find_function(module, qualname)
 
     async def counts(self) -> dict[str, Counts]:
         """How each logpoint fares, by its id.
@@ -79,8 +121,81 @@ class Session:
         Raises:
             DapError: As of ``set_logpoints``.
         """
-        raise NotImplementedError
+        return await self._way.counts()
 
     async def close(self) -> None:
         """Take the logpoints out and disconnect. The program runs on. Never raises."""
-        raise NotImplementedError
+        self._end_reason = self._end_reason or "closed"
+        if self._channel.is_open:
+            await self._way.leave()
+            with contextlib.suppress(DapError):
+                await self._channel.request(
+                    "disconnect", {"terminateDebuggee": False}, timeout_s=_DISCONNECT_S
+                )
+        for task in self._children:
+            task.cancel()
+        self._way.stop()
+        await self._channel.close()
+        self._tell_end()
+
+    # -- attach() and the channel call these --------------------------------------------------
+
+    def attached(self) -> None:
+        """``attach`` returns it now: from here on its end is told."""
+        self._tells = True
+        self._tell_end()
+
+    def hear(self, event: Message) -> None:
+        match event.event:
+            case "initialized":
+                self.initialized.set()
+            case "process":
+                pid = event.field("systemProcessId", 0)
+                self.pid = pid if isinstance(pid, int) else 0
+            case "debugpyAttach":
+                self._meet(event)
+            case "exited":
+                self._end_reason = self._end_reason or f"exited ({event.field('exitCode')})"
+            case "terminated":
+                self.ended("the program is gone, or was taken by another debugger")
+            case _:
+                self._way.hear(event)
+
+    def ended(self, reason: str) -> None:
+        """It is over, from the other side."""
+        self._end_reason = self._end_reason or reason
+        self._way.stop()
+        self._tell_end()
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _tell_end(self) -> None:
+        if self._tells and self._end_reason and not self._is_told:
+            self._is_told = True
+            self._listener.on_end(self._end_reason)
+
+    def _meet(self, event: Message) -> None:
+        pid = event.field("subProcessId", 0)
+        if not isinstance(pid, int) or pid <= 0 or pid in self._children_seen:
+            return
+        self._children_seen.add(pid)
+        host, port = self._channel.address
+        child = Child(pid, host, port, str(event.field("name", "")))
+        task = asyncio.create_task(self._see_to(child), name=f"dap child {pid}")
+        self._children.add(task)
+        task.add_done_callback(self._children.discard)
+
+    async def _see_to(self, child: Child) -> None:
+        """Have it attached, or let it go: it waits for one of them."""
+        try:
+            if self._listener.on_child is not None:
+                async with asyncio.timeout(_CHILD_S):
+                    await self._listener.on_child(child)
+        except Exception as exc:  # noqa: BLE001 - of whoever listens; the child must not pay for it
+            text = exc.line if isinstance(exc, DapError) else f"{type(exc).__name__}: {exc}"
+            self._listener.on_fault(Fault("", "child", f"Process {child.pid}: {text}"))
+        finally:
+            try:
+                await child.let_go(_CHILD_S)
+            except DapError as exc:
+                self._listener.on_fault(Fault("", "child", f"Process {child.pid}: {exc.line}"))
