@@ -142,7 +142,7 @@ class Configuration:
             ConfigError: It is no TOML (slug ``config-file``), has what can't be used
                 (``config-value``, ``config-unknown``), or the file can't be written.
         """
-        partial = _parsed(text)
+        partial = self._without_redacted(_parsed(text))
         overlay = _merged(self._overlay, partial)
         settings, config = self._resolved(_merged(self._file(), overlay))
         if persist:
@@ -241,6 +241,16 @@ class Configuration:
                 "machine can use it."
             )
         return warnings
+
+    def _without_redacted(self, partial: dict[str, Any]) -> dict[str, Any]:
+        """Without what ``text`` shows in a secret's place: who sends that back means no change."""
+        if partial.get("token") == REDACTED:
+            partial = {name: value for name, value in partial.items() if name != "token"}
+        url, kept = self.current.store.url, partial.get("store")
+        if isinstance(kept, dict) and url and kept.get("url") == without_password(url):
+            kept = {name: value for name, value in kept.items() if name != "url"}
+            partial = {**partial, "store": kept}
+        return partial
 
     def _token(self) -> str:
         self.token_complaint = ""
