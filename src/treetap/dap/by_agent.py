@@ -45,7 +45,9 @@ class ByAgent:
     def __init__(self, channel: Channel, listener: Listener) -> None:
         self._channel = channel
         self._listener = listener
-        self._placing = Placing(channel, listener.on_placed)
+        self._placing = Placing(channel, self._moved)
+        # By file and the first of them: the logpoints that share a line, and so a breakpoint.
+        self._sharing: dict[tuple[str, str], list[Logpoint]] = {}
         self._nonce = f"treetap-{secrets.token_hex(16)} "
         self._keys: dict[tuple[str, str], tuple[Logpoint, int]] = {}
         self._ids: dict[int, str] = {}
@@ -97,14 +99,7 @@ class ByAgent:
                 self._next_key += 1
         if new:
             await self._evaluate(f"{_AGENT}.arm({json.dumps(new)!r})")
-        placed = await self._placing.set(
-            file,
-            points,
-            lambda point: {
-                "line": point.line,
-                "logMessage": f"{{{_AGENT}.take({wanted[file, point.id][1]})}}",
-            },
-        )
+        placed = await self._place(file, points, wanted)
         gone = [key for place, (_, key) in self._keys.items() if place[0] == file]
         gone = [key for key in gone if key not in {key for _, key in wanted.values()}]
         self._keys = {place: known for place, known in self._keys.items() if place[0] != file}
@@ -115,6 +110,50 @@ class ByAgent:
             for key in gone:
                 self._counts.pop(self._ids.pop(key, ""), None)
         return placed
+
+    async def _place(
+        self,
+        file: str,
+        points: Sequence[Logpoint],
+        keyed: dict[tuple[str, str], tuple[Logpoint, int]],
+    ) -> list[Placed]:
+        """One breakpoint a line: of two on one line, debugpy keeps the last."""
+        lines = {point.id: point.line for point in points}
+        placed: list[Placed] = []
+        # Again, where lines without code moved onto those of others.
+        for _ in range(2):
+            groups: dict[int, list[Logpoint]] = {}
+            for point in points:
+                groups.setdefault(lines[point.id], []).append(point)
+            firsts = {group[0].id: group for group in groups.values()}
+            for place in [place for place in self._sharing if place[0] == file]:
+                del self._sharing[place]
+            self._sharing |= {(file, first): group for first, group in firsts.items()}
+            leading = [group[0]._replace(line=line) for line, group in groups.items()]
+            placed = await self._placing.set(
+                file,
+                leading,
+                lambda first: {
+                    "line": first.line,
+                    "logMessage": "".join(
+                        f"{{{_AGENT}.take({keyed[file, point.id][1]})}}"
+                        for point in firsts[first.id]  # noqa: B023 - called at once
+                    ),
+                },
+            )
+            for each in placed:
+                for point in firsts[each.id]:
+                    lines[point.id] = each.line
+            if len({each.line for each in placed}) == len(placed):
+                break
+        by_id = {
+            point.id: each._replace(id=point.id) for each in placed for point in firsts[each.id]
+        }
+        return [by_id[point.id] for point in points]
+
+    def _moved(self, file: str, placed: Placed) -> None:
+        for point in self._sharing.get((file, placed.id), ()):
+            self._listener.on_placed(file, placed._replace(id=point.id))
 
     async def counts(self) -> dict[str, Counts]:
         await self._drain()
