@@ -80,6 +80,9 @@ def busy(running):
     link.close()
 
 
+#: Those of other faces are asked by their own tests.
+OWN_PATHS = ("/health", "/api/v2/")
+
 REQUESTS = [
     ("get", "/health", "/health", None),
     ("get", "/api/v2/status", "/api/v2/status", None),
@@ -139,7 +142,8 @@ def test_every_route_answers_as_its_description_says(busy):
                 schema = response["content"]["application/json"]["schema"]
                 assert complaints(answer.json(), schema, DOCUMENT) == [], url
             asked.add((path, method))
-    assert asked == operations()
+    own = {(path, method) for path, method in operations() if path.startswith(OWN_PATHS)}
+    assert asked == own
 
 
 def test_the_validation_itself_finds_faults():

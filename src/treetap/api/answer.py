@@ -1,4 +1,4 @@
-"""JSON out, JSON in, and the one shape of an error."""
+"""JSON out, JSON in, and the shape of an error: ours, or that of ``/api/v1``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec.json
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from treetap.api.v1.fault import fault_body, fault_of, is_detrix
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ STATUSES = {
     "request-slow": 408,
     "request-rate": 429,
     "request-failed": 500,
+    "mcp-missing": 501,
     "store": 503,
     "store-unusable": 503,
 }
@@ -45,8 +47,16 @@ def error_body(error: TreetapError) -> dict[str, Any]:
     return {"error": {"slug": error.slug, "what": error.what, "hint": error.hint}}
 
 
-def error_answer(error: TreetapError, headers: dict[str, str] | None = None) -> Response:
-    answer = json_answer(error_body(error), STATUSES.get(error.slug, 400))
+def error_answer(
+    error: TreetapError, headers: dict[str, str] | None = None, *, path: str = ""
+) -> Response:
+    """An error in the shape of the path that it is answered at."""
+    status = STATUSES.get(error.slug, 400)
+    if is_detrix(path):
+        fault = fault_of(error, status)
+        answer = json_answer(fault_body(error, fault), fault.status)
+    else:
+        answer = json_answer(error_body(error), status)
     answer.headers.update(headers or {})
     return answer
 

@@ -17,6 +17,7 @@ from treetap.api.answer import error_answer, json_answer
 from treetap.api.guard import Guard
 from treetap.api.openapi import document
 from treetap.api.rate import RateLimiter
+from treetap.api.v1 import routes as v1
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def make_application(
             *stream.routes(daemon),
             *events.routes(daemon),
             *config.routes(daemon),
+            *v1.routes(daemon),
             _openapi(version),
         ],
         middleware=[
@@ -79,8 +81,8 @@ def _openapi(version: str) -> Route:
     return Route("/api/v2/openapi.json", openapi, methods=["GET"])
 
 
-async def _known_error(_request: Request, error: Any) -> Response:
-    return error_answer(error)
+async def _known_error(request: Request, error: Any) -> Response:
+    return error_answer(error, path=request.url.path)
 
 
 async def _http_error(request: Request, error: Any) -> Response:
@@ -94,6 +96,7 @@ async def _http_error(request: Request, error: Any) -> Response:
                 slug="request-method",
             ),
             headers,
+            path=request.url.path,
         )
     return error_answer(
         DaemonError(
@@ -102,6 +105,7 @@ async def _http_error(request: Request, error: Any) -> Response:
             slug="request-path",
         ),
         headers,
+        path=request.url.path,
     )
 
 
@@ -112,5 +116,6 @@ async def _unknown_error(request: Request, error: Exception) -> Response:
             "The daemon failed at this request.",
             "Its log says why: daemon.log in the home.",
             slug="request-failed",
-        )
+        ),
+        path=request.url.path,
     )

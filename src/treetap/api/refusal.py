@@ -20,7 +20,7 @@ async def refuse(
     headers: dict[str, str] | None = None,
 ) -> None:
     """Answer with the error, in its shape; a WebSocket isn't opened, and told the same if it can be."""
-    answer = error_answer(error, headers)
+    answer = error_answer(error, headers, path=scope["path"])
     if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
         await answer(scope, receive, send)
     else:

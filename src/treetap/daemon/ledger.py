@@ -41,6 +41,10 @@ class Ledger:
         """The number that the next batch should begin with."""
         return self._next.get(place, 0)
 
+    def rows_of(self, probe: int) -> int:
+        """How many rows of a probe the nodes that are known have made, since they began anew."""
+        return sum(count for place, count in self._next.items() if place[1] == probe)
+
     def begin_anew(self, node: int) -> None:
         """The node went to sleep: its probes will count from 0 again."""
         for place in [place for place in self._next if place[0] == node]:

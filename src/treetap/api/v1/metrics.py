@@ -1,0 +1,323 @@
+"""Metrics: probes, as this face has them.
+
+A metric's id is its probe's number. It stays when its expressions change, for which another probe
+takes over: the events so far are the old one's. Names are unique in a connection; a probe whose name
+is taken elsewhere is given a longer one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from treetap.api.v1 import metric_request
+from treetap.api.v1.event import metric_id, metric_name
+from treetap.api.v1.metric import hit_count, metric_form, state_of
+from treetap.api.v1.place import armed_line
+from treetap.api.v1.settling import settle
+from treetap.daemon.record import number_of
+from treetap.errors import ProbeError, TargetError
+from treetap.model.status import ProbeState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treetap.api.v1.connections import Connection, Connections
+    from treetap.api.v1.metric_request import MetricChange, NewMetric
+    from treetap.daemon import Daemon
+    from treetap.daemon.record import ProbeRecord
+
+#: A page of metrics has so many at most, as Detrix's.
+MAX_PAGE = 1000
+#: What is compared to tell whether a metric is asked for a second time.
+_SAME_FIELDS = (
+    "location",
+    "expressions",
+    "snapshot",
+    "condition",
+    "mode",
+    "rate",
+    "max_hits",
+    "safety",
+)
+
+
+class Metrics:
+    """Args:
+    daemon: Whose.
+    connections: Of the same.
+    """
+
+    def __init__(self, daemon: Daemon, connections: Connections) -> None:
+        self._daemon = daemon
+        self._connections = connections
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def find(self, metric: int) -> ProbeRecord:
+        """By its id, or by the number of the probe that it is now.
+
+        Raises:
+            ProbeError: There is none (slug ``metric-unknown``).
+        """
+        for record in self._daemon.registry.all():
+            if metric in (metric_id(record), record.number):
+                return record
+        raise unknown_metric(f"Metric {metric} not found")
+
+    def numbers_of(self, metric: int) -> tuple[int, ...]:
+        """Numbers of the probes that are or were this metric; empty if there never was one."""
+        return tuple(r.number for r in self._daemon.registry.known() if metric_id(r) == metric)
+
+    def numbers_named(self, name: str) -> tuple[int, ...]:
+        """The same, of all metrics with a name, removed ones too.
+
+        Raises:
+            ProbeError: There never was one (slug ``metric-unknown``).
+        """
+        known = self._daemon.registry.known()
+        numbers = tuple(r.number for r in known if name in (metric_name(r), r.probe.name))
+        if not numbers:
+            raise unknown_metric(f"Metric {name[:200]} not found")
+        return numbers
+
+    async def page(
+        self, connection: str = "", enabled: bool | None = None, limit: int = 100, offset: int = 0
+    ) -> dict[str, Any]:
+        """Newest first."""
+        limit = min(limit, MAX_PAGE)
+        owners = self.owners()
+        now_s = time.time()
+        found = [
+            record
+            for record in reversed(self._daemon.registry.all())
+            if enabled in (None, record.is_wanted(now_s))
+            and (not connection or self.owner(record, owners) == connection)
+        ]
+        forms = await self.forms(found[offset : offset + limit])
+        return {"metrics": forms, "total": len(found), "limit": limit, "offset": offset}
+
+    async def form(self, record: ProbeRecord) -> dict[str, Any]:
+        """``MetricInfo``."""
+        return (await self.forms([record]))[0]
+
+    async def forms(self, records: Sequence[ProbeRecord]) -> list[dict[str, Any]]:
+        chains = {record.number: self.numbers_of(metric_id(record)) for record in records}
+        numbers = [number for chain in chains.values() for number in chain]
+        last_ns = await asyncio.to_thread(self._daemon.store.last_hits_ns, numbers)
+        owners = self.owners()
+        return [
+            metric_form(
+                self._daemon,
+                record,
+                self.owner(record, owners),
+                max(last_ns.get(number, 0) for number in (record.number, *chains[record.number])),
+            )
+            for record in records
+        ]
+
+    def owners(self) -> list[Connection]:
+        """What ``owner`` looks at; to be asked for once, for many metrics."""
+        return self._connections.all()
+
+    def owner(self, record: ProbeRecord, connections: Sequence[Connection]) -> str:
+        """``connectionId``: the one it was asked for; or the only one that it is for, if it is for one.
+
+        ``""`` for a probe of every process.
+        """
+        noted = record.notes.get("connection")
+        if noted:
+            return str(noted)
+        target = record.probe.target
+        if not any(target):
+            return ""
+        found = [each.id for each in connections if each.probe_target == target]
+        if not found and target.pid:
+            found = [each.id for each in connections if each.pid == target.pid]
+        return found[0] if len(found) == 1 else ""
+
+    # -- changing -----------------------------------------------------------------------------
+
+    async def create(self, asked: NewMetric) -> dict[str, Any]:
+        """The answer to ``POST /api/v1/metrics``.
+
+        Raises:
+            ProbeError, LocationError, ExpressionError, TargetError, DaemonError: What can't be done.
+        """
+        connection = self._connection(asked.connection_id)
+        metric_request.check_name(asked.name)
+        fields = metric_request.fields_of_new(asked, connection)
+        notes = metric_request.notes_of_new(asked, connection, time.time())
+        warnings = metric_request.warnings_of_new(asked)
+        _check_safe_mode(connection, fields)
+        mine = [r for r in self._daemon.registry.all() if self._is_of(r, connection)]
+        namesake = next((r for r in mine if metric_name(r) == asked.name), None)
+        if namesake is not None and not asked.replace:
+            if not _is_same(namesake, fields):
+                raise _taken(namesake)
+            return await self._told(namesake, "exists", [*warnings, "It was there already."])
+        replaced = [namesake] if namesake is not None else []
+        if asked.replace:
+            replaced += [
+                record
+                for record in mine
+                if record is not namesake and str(record.probe.location) == fields["location"]
+            ]
+        record = await self._put(asked.name, fields, notes, replaced)
+        warnings += [f"Replaced metric {metric_id(r)} ({metric_name(r)})." for r in replaced]
+        return await self._told(record, "created", warnings)
+
+    async def change(self, metric: int, asked: MetricChange) -> dict[str, Any]:
+        """The answer to ``PUT``: the metric as it is then; raises as ``create``."""
+        record = self.find(metric)
+        fields = metric_request.fields_of_takes(asked, record.probe.mode)
+        notes = dict(record.notes)
+        if asked.enabled is not None:
+            fields["is_enabled"] = asked.enabled
+        if asked.name is not None and asked.name != metric_name(record):
+            metric_request.check_name(asked.name)
+            self._check_free(asked.name, record)
+            notes["name"] = asked.name
+            fields["name"] = self._free_name(asked.name, record)
+        expressions = asked.expressions
+        if expressions is None or tuple(expressions) == record.probe.expressions:
+            changed = await self._daemon.registry.change(record.probe.id, fields, notes=notes)
+            if asked.enabled and changed.is_expired(time.time()):
+                changed = await self._daemon.registry.set_enabled(changed.probe.id, is_enabled=True)
+        else:
+            old = metric_request.fields_of_record(record, time.time())
+            notes["metric"] = metric_id(record)
+            notes["created_at_s"] = record.created_at_s
+            notes["hits_before"] = hit_count(self._daemon, record)
+            changed = await self._daemon.registry.succeed(
+                record.probe.id, {**old, **fields, "expressions": expressions}, notes=notes
+            )
+        await settle(self._daemon, [changed])
+        return await self.form(changed)
+
+    async def remove(self, metric: int) -> None:
+        await self._daemon.registry.remove(self.find(metric).probe.id)
+
+    async def set_enabled(self, metric: int, *, is_enabled: bool) -> dict[str, Any]:
+        """The answer to ``enable`` and ``disable``."""
+        record = await self._daemon.registry.set_enabled(
+            self.find(metric).probe.id, is_enabled=is_enabled
+        )
+        is_settled = await settle(self._daemon, [record])
+        state, reason = state_of(self._daemon, record)
+        statuses = list(self._daemon.tally.of_probe(record.probe.id).values())
+        is_armed = any(status.state == ProbeState.ARMED for status in statuses)
+        message = f"{state}: {reason}" if reason else state
+        return {
+            "metricId": metric_id(record),
+            "name": metric_name(record),
+            "enabled": record.is_wanted(time.time()),
+            "storageUpdated": True,
+            "dapConfirmed": is_armed if is_enabled else is_settled,
+            "actualLine": (armed_line(statuses) if is_enabled else None)
+            or record.probe.location.line
+            or None,
+            "dapMessage": None if is_armed is is_enabled else message,
+            "metadata": None,
+            "status": "enabled" if is_enabled else "disabled",
+        }
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _connection(self, connection_id: str) -> Connection:
+        for connection in self._connections.all():
+            if connection.id == connection_id:
+                return connection
+        # Detrix's words; the id is the caller's own.
+        raise ProbeError(
+            "Connection not found",
+            "See them with: GET /api/v1/connections.",
+            slug="connection-unknown",
+        )
+
+    async def _told(self, record: ProbeRecord, status: str, warnings: list[str]) -> dict[str, Any]:
+        if record.probe.is_enabled:
+            await settle(self._daemon, [record])
+            state, reason = state_of(self._daemon, record)
+            if state not in (ProbeState.ARMED, ProbeState.DONE):
+                warnings = [*warnings, f"Not armed yet: {reason or state}"]
+        answer = {
+            "metricId": metric_id(record),
+            "name": metric_name(record),
+            "status": status,
+            "metric": await self.form(record),
+        }
+        return {**answer, "warnings": warnings} if warnings else answer
+
+    async def _put(
+        self,
+        name: str,
+        fields: dict[str, Any],
+        notes: dict[str, Any],
+        replaced: list[ProbeRecord],
+    ) -> ProbeRecord:
+        registry = self._daemon.registry
+        for record in replaced[1:]:
+            await registry.remove(record.probe.id)
+        if replaced:
+            fields = {**fields, "name": self._free_name(name, replaced[0])}
+            return await registry.succeed(replaced[0].probe.id, fields, notes=notes)
+        while True:
+            try:
+                fields = {**fields, "name": self._free_name(name, None)}
+                return await registry.add(fields, notes=notes)
+            except ProbeError as exc:
+                # Somebody took it a moment ago.
+                if exc.slug != "probe-exists":
+                    raise
+
+    def _free_name(self, name: str, of: ProbeRecord | None) -> str:
+        """A name for a probe, the metric's own if nobody else has it."""
+        taken = {r.probe.name for r in self._daemon.registry.all() if r is not of}
+        candidate, number = name, 1
+        while candidate in taken or number_of(candidate):
+            number += 1
+            candidate = f"{name[:240]}-{number}"
+        return candidate
+
+    def _is_of(self, record: ProbeRecord, connection: Connection) -> bool:
+        return self.owner(record, [connection]) == connection.id
+
+    def _check_free(self, name: str, record: ProbeRecord) -> None:
+        owners = self.owners()
+        mine = self.owner(record, owners)
+        for other in self._daemon.registry.all():
+            if (
+                other is not record
+                and metric_name(other) == name
+                and self.owner(other, owners) == mine
+            ):
+                raise _taken(other)
+
+
+def _is_same(record: ProbeRecord, fields: dict[str, Any]) -> bool:
+    old = metric_request.fields_of_record(record, time.time())
+    return all(name not in fields or fields[name] == old[name] for name in _SAME_FIELDS)
+
+
+def _check_safe_mode(connection: Connection, fields: dict[str, Any]) -> None:
+    if connection.is_safe_mode and fields["snapshot"]:
+        raise TargetError(
+            f"Connection {connection.id} is in safe mode: no stack and no memory is taken from it.",
+            "Name the values as expressions, or register it without safeMode.",
+            slug="target-safe-mode",
+        )
+
+
+def _taken(record: ProbeRecord) -> ProbeError:
+    return ProbeError(
+        f"Metric {metric_name(record)!r} exists already: {metric_id(record)}, at "
+        f"{record.probe.location}",
+        "Take another name, or say replace: true.",
+        slug="metric-exists",
+    )
+
+
+def unknown_metric(what: str) -> ProbeError:
+    return ProbeError(what, "See them with: GET /api/v1/metrics.", slug="metric-unknown")
