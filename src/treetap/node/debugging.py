@@ -10,7 +10,7 @@ port of its own.
 
 from __future__ import annotations
 
-from treetap.errors import DaemonError, StateError
+from treetap.errors import DaemonError, DebuggerError, StateError
 from treetap.node import debugport
 from treetap.node.registration import Registrar
 
@@ -48,11 +48,12 @@ class Debugging:
         self.registered: Registered | None = None
         self.port = debugport.DebugPort()
 
-    def begin(self, port: int) -> None:
+    def begin(self, port: int, *, preferred: int = 0) -> None:
         """Open the port and register it.
 
         Args:
             port: Its number; 0 for any free one.
+            preferred: Which that shall be, if it is free.
 
         Raises:
             DaemonError: The daemon isn't there, or won't have us.
@@ -63,7 +64,7 @@ class Debugging:
         debugport.check_host(settings, self._node.token())
         is_there = self._is_daemon_there()
         self._check()
-        bound = self.port.open(settings.control_host, port)
+        bound = self._open(settings.control_host, port, preferred)
         try:
             self._check()
             if is_there:
@@ -126,6 +127,15 @@ class Debugging:
         if sock is not None:
             sock.close()
         self.port.abandon_in_child()
+
+    def _open(self, host: str, port: int, preferred: int) -> int:
+        if not port and preferred:
+            try:
+                return self.port.open(host, preferred)
+            except DebuggerError as exc:
+                if exc.slug != "debugger-port":
+                    raise
+        return self.port.open(host, port)
 
     def _is_daemon_there(self) -> bool:
         try:

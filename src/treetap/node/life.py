@@ -44,6 +44,8 @@ class Life:
         debugging: The debug port, from when it is about to be opened until it is closed.
         advertised_url: Where the daemon of the debug port says that others reach it; ``""`` if it
             doesn't say.
+        keeps_debug_port: Have the debug port of the wake before, where none is configured, if it is
+            still free.
         remains: What could not be taken back when the debug port was closed, in sentences.
     """
 
@@ -59,6 +61,8 @@ class Life:
         self.awake: Awake | Debugging | None = None
         self.debugging: Debugging | None = None
         self.advertised_url = ""
+        self.keeps_debug_port = False
+        self._last_debug_port = 0
         self.remains: tuple[str, ...] = ()
         self._is_forked = False
         self._turn = _thread.allocate_lock()
@@ -268,7 +272,7 @@ class Life:
         self._turn = _thread.allocate_lock()
         self._cancel_wake = None
         adoption, self._adoption = self._adoption, None
-        self._is_forked = True
+        self._is_forked, self._last_debug_port = True, 0
         if self.debugging is not None:
             self._leave_debugging_to_parent(self.debugging)
         if self.awake is not None:
@@ -300,8 +304,11 @@ class Life:
         try:
             self._check_open()
             # A port that was configured is the parent's.
-            self.debugging.begin(0 if self._is_forked else self._settings.debug_port)
+            configured = 0 if self._is_forked else self._settings.debug_port
+            self.debugging.begin(configured, preferred=self._last_debug_port)
             self.awake = self.debugging
+            if self.keeps_debug_port:
+                self._last_debug_port = self.debugging.port.port
             registered = self.debugging.registered
             self.advertised_url = registered.advertised_url if registered is not None else ""
         finally:

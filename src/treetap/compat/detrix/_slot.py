@@ -35,6 +35,8 @@ class DetrixNode(Node):
         super().__init__(start.settings, parent=parent)
         self.detrix_home = start.detrix_home
         self.life.daemon_url = start.daemon_url
+        # There the port stays open, and so is the same for ever: for a tunnel, or an editor's settings.
+        self.life.keeps_debug_port = True
 
     def token(self) -> str:
         """Looked for at each use, so that it can be changed while the program runs."""
