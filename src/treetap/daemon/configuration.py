@@ -180,13 +180,13 @@ class Configuration:
         warnings = self._warnings(file, settings, config)
         change = Change(tuple(applied), tuple(waiting), tuple(warnings))
         if applied or waiting:
+            for function in self._on_change:
+                function(change)
             log.info(
                 "settings changed: %s; after a restart: %s",
                 ", ".join(applied) or "none",
                 ", ".join(waiting) or "none",
             )
-            for function in self._on_change:
-                function(change)
         return change
 
     def _file(self) -> dict[str, Any]:
