@@ -31,10 +31,10 @@ _DAEMON = """\
 def template() -> str:
     """The text of the file; valid TOML, also with every setting uncommented."""
     parts = [_HEAD]
-    meanings = _meanings()
+    meaning_of = meanings()
     for name, (_check, default) in SETTINGS.items():
         if name not in _NOT_IN_THE_FILE:
-            parts.append(_setting(name, default, meanings.get(name, "")))
+            parts.append(_setting(name, default, meaning_of.get(name, "")))
     parts.append(_DAEMON)
     table = ""
     for key, about in KEYS.items():
@@ -72,9 +72,9 @@ def toml_value(value: Any) -> str:
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _meanings() -> dict[str, str]:
+def meanings() -> dict[str, str]:
     """What each setting means, from the one place where that is written: ``Settings``."""
-    meanings: dict[str, str] = {}
+    found: dict[str, str] = {}
     name = ""
     for line in (Settings.__doc__ or "").partition("Attributes:")[2].splitlines():
         indent = len(line) - len(line.lstrip())
@@ -82,7 +82,7 @@ def _meanings() -> dict[str, str]:
         first, colon, rest = line.strip().partition(": ")
         if colon and first in SETTINGS and indent < 12:
             name = first
-            meanings[name] = rest
+            found[name] = rest
         elif name and line.strip():
-            meanings[name] += f" {line.strip()}"
-    return {name: text.replace("``", "") for name, text in meanings.items()}
+            found[name] += f" {line.strip()}"
+    return {name: text.replace("``", "") for name, text in found.items()}
