@@ -36,7 +36,7 @@ endif
 venv := .venv-$(version)
 ddtrace_venv := .venv-ddtrace-$(version)
 # treetap with all that it can do. A name, because a comma would end an argument of `call`.
-package := .[daemon,trio]
+package := .[daemon,trio,mcp]
 # What the environment was made from; a change to either makes it anew.
 sources := pyproject.toml Makefile
 

@@ -14,6 +14,7 @@ from treetap.api import make_application
 from treetap.daemon import Daemon, standing
 from treetap.daemon.daemon import DaemonPlace
 from treetap.daemon.tree import process_start_ns
+from treetap.mcp import Face
 
 if TYPE_CHECKING:
     import socket
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 
 #: How long requests that are being answered may take to end, in seconds.
 _GRACE_S = 1
+#: A WebSocket is asked so often whether it is there, and has so long to answer, in seconds.
+_PING_S = 30.0
+_PONG_S = 10.0
+_MAX_HEARD_BYTES = 64 * 1024
 
 
 class DaemonServer(uvicorn.Server):
@@ -42,7 +47,9 @@ class DaemonServer(uvicorn.Server):
         self._url = url
         self._on_started: list[Callable[[], None]] = []
         self._daemon_file = settings.run_dir / standing.DAEMON_FILE
-        application = make_application(daemon, version=version, stop=self.stop)
+        application = make_application(
+            daemon, version=version, stop=self.stop, faces=[Face(daemon, version).routes]
+        )
         super().__init__(
             uvicorn.Config(
                 application,
@@ -50,7 +57,12 @@ class DaemonServer(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 loop="asyncio",
-                ws="none",
+                ws="websockets-sansio",
+                # What clients say there is ignored; packing for loopback costs more than it saves.
+                ws_max_size=_MAX_HEARD_BYTES,
+                ws_per_message_deflate=False,
+                ws_ping_interval=_PING_S,
+                ws_ping_timeout=_PONG_S,
                 # A header must not say where a request comes from: it decides who may speak.
                 proxy_headers=False,
                 server_header=False,

@@ -16,6 +16,7 @@ from treetap.cli import (
     events,
     exitcode,
     init_config,
+    mcp,
     probe,
     probe_add,
     ps,
@@ -35,6 +36,7 @@ _ORDER = [
     "probe",
     "tail",
     "events",
+    "mcp",
     "wake",
     "sleep",
     "status",
@@ -117,6 +119,7 @@ app.command(epilog=stop.EPILOG)(stop.stop)
 app.add_typer(probes, name="probe")
 app.command(epilog=tail.EPILOG)(tail.tail)
 app.command(epilog=events.EPILOG)(events.events)
+app.command(epilog=mcp.EPILOG)(mcp.mcp)
 app.command(epilog=wake.WAKE_EPILOG)(wake.wake)
 app.command(epilog=wake.SLEEP_EPILOG)(wake.sleep)
 app.command(epilog=status.EPILOG)(status.status)

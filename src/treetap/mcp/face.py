@@ -1,0 +1,243 @@
+"""``/mcp``: JSON-RPC in, JSON out, each request by itself.
+
+There are no sessions, so that nothing is lost when the daemon starts anew, and that clients of 2024
+which know of none (Detrix's bridge) are served as any other. A session's id is a name only, by which
+a client is known in ``/status``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import uuid
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec.json
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from treetap.errors import DaemonError
+from treetap.mcp.services import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from treetap.daemon import Daemon
+    from treetap.mcp.server import Server
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+#: A body has to be here within so many seconds.
+BODY_TIMEOUT_S = 10
+SESSION_HEADER = "mcp-session-id"
+CLIENT_HEADER = "x-detrix-client-id"
+#: In the scope: by what the client is known.
+AGENT = "treetap.agent"
+
+_MAX_NAME_CHARS = 200
+_INVALID_REQUEST = -32600
+
+
+class Face:
+    """The routes of one daemon. Made on its loop.
+
+    Args:
+        daemon: Whose.
+        version: Of treetap.
+    """
+
+    def __init__(self, daemon: Daemon, version: str) -> None:
+        self._daemon = daemon
+        self._version = version
+        self._server: Server | None = None
+        self._loading = asyncio.Lock()
+
+    def routes(self, api: ASGIApp) -> list[BaseRoute]:
+        """Args:
+        api: The daemon's API, without its guard.
+        """
+        services = Services(self._daemon, api)
+        return [
+            Route("/mcp", _Endpoint(lambda *call: self._answer(services, *call)), methods=["POST"]),
+            Route("/mcp", self._goodbye, methods=["DELETE"]),
+            Route("/mcp/heartbeat", self._heartbeat, methods=["POST"]),
+            Route("/mcp/disconnect", self._disconnect, methods=["POST"]),
+        ]
+
+    # -- routes -------------------------------------------------------------------------------
+
+    async def _answer(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(Request(scope, receive))
+        message = _message(body)
+        complaint = _complaint(message)
+        if complaint is not None:
+            await complaint(scope, receive, send)
+            return
+        agent, session = self._agent_of(scope, message)
+        scope[AGENT] = agent
+        # An old client doesn't say that it takes JSON; it gets nothing else.
+        MutableHeaders(scope=scope)["accept"] = "application/json, text/event-stream"
+        server = await self._loaded(services)
+        named = send if not session else _with_header(send, SESSION_HEADER, session)
+        await server.answer(scope, _replay(body, receive), named)
+
+    async def _goodbye(self, request: Request) -> Response:
+        """A client of the SDK ends its session."""
+        self._daemon.agents.forget(request.headers.get(SESSION_HEADER, ""))
+        return Response(status_code=204)
+
+    async def _heartbeat(self, request: Request) -> Response:
+        self._seen(_client_id(request), request.headers)
+        return _json({"status": "ok"})
+
+    async def _disconnect(self, request: Request) -> Response:
+        was_there = self._daemon.agents.forget(_client_id(request))
+        return _json({"status": "ok", "wasConnected": was_there})
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _agent_of(self, scope: Scope, message: Any) -> tuple[str, str]:
+        """By what the client is known; and the id of a session that begins with this message."""
+        headers = Headers(scope=scope)
+        session = ""
+        name = headers.get(CLIENT_HEADER) or headers.get(SESSION_HEADER, "")
+        params = message.get("params")
+        if not name and message.get("method") == "initialize":
+            name = session = f"{_client_name(params, 'clientInfo')}-{uuid.uuid4().hex[:12]}"
+        elif not name and isinstance(params, dict):
+            # A client of 2026 says in each request what it is, and has no session.
+            meta = params.get("_meta")
+            name = _client_name(meta, "io.modelcontextprotocol/clientInfo", "")
+        name = _plain(name)
+        if name:
+            self._seen(name, headers)
+        return name, session
+
+    def _seen(self, name: str, headers: Headers) -> None:
+        self._daemon.agents.seen(
+            _plain(name),
+            parent_pid=_whole(headers.get("x-detrix-parent-pid", "")),
+            parent_name=_plain(headers.get("x-detrix-parent-name", "")),
+            bridge_pid=_whole(headers.get("x-detrix-bridge-pid", "")),
+        )
+
+    async def _loaded(self, services: Services) -> Server:
+        async with self._loading:
+            if self._server is None:
+                if importlib.util.find_spec("mcp") is None:
+                    raise DaemonError(
+                        "This daemon can't serve agents: the package mcp isn't installed.",
+                        "Install it beside treetap: pip install 'treetap[mcp]'.",
+                        slug="mcp-missing",
+                    )
+                # Takes a second, in which the loop has others to serve.
+                module = await asyncio.to_thread(importlib.import_module, "treetap.mcp.server")
+                self._server = cast("Server", module.Server(services, self._version))
+            return self._server
+
+
+class _Endpoint:
+    """An ASGI application that a route takes as it is."""
+
+    def __init__(self, call: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._call = call
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._call(scope, receive, send)
+
+
+async def _body(request: Request) -> bytes:
+    received = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > MAX_BODY_BYTES:
+                    raise DaemonError(
+                        "The request's body is too large.",
+                        f"The limit is {MAX_BODY_BYTES} bytes.",
+                        slug="request-size",
+                    )
+    except (TimeoutError, ClientDisconnect) as exc:
+        raise DaemonError(
+            "The request's body didn't come.",
+            f"All of it has to be here within {BODY_TIMEOUT_S} s.",
+            slug="request-slow",
+        ) from exc
+    return bytes(received)
+
+
+def _message(body: bytes) -> Any:
+    """The JSON of it; an empty object of what is none, about which the SDK complains."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {"jsonrpc": "2.0", "method": ""}
+
+
+def _complaint(message: Any) -> Response | None:
+    """What the SDK calls wrong parameters, and JSON-RPC an invalid request."""
+    if isinstance(message, dict):
+        is_call = isinstance(message.get("method"), str)
+        is_answer = "result" in message or "error" in message
+        if message.get("jsonrpc") == "2.0" and (is_call or is_answer):
+            return None
+    asked = message.get("id") if isinstance(message, dict) else None
+    error = {
+        "code": _INVALID_REQUEST,
+        "message": 'Invalid request: one object with "jsonrpc": "2.0" and a "method".',
+    }
+    number = asked if isinstance(asked, str | int) else None
+    return _json({"jsonrpc": "2.0", "id": number, "error": error}, 400)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return again
+
+
+def _with_header(send: Send, name: str, value: str) -> Send:
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)[name] = value
+        await send(message)
+
+    return named
+
+
+def _client_id(request: Request) -> str:
+    name = _plain(request.headers.get(CLIENT_HEADER, ""))
+    if not name:
+        raise DaemonError(
+            "The request doesn't say which client it is from.",
+            "Give the header X-Detrix-Client-Id.",
+            slug="request-client",
+        )
+    return name
+
+
+def _client_name(fields: Any, key: str, default: str = "client") -> str:
+    client = fields.get(key) if isinstance(fields, dict) else None
+    name = client.get("name") if isinstance(client, dict) else None
+    return _plain(name).replace(" ", "-") or default if isinstance(name, str) else default
+
+
+def _plain(text: str) -> str:
+    """As much of it as a header, a log and a page can hold."""
+    return "".join(c for c in text[:_MAX_NAME_CHARS] if c.isascii() and c.isprintable())
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
