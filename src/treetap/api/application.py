@@ -17,6 +17,7 @@ from treetap.api.answer import error_answer, json_answer
 from treetap.api.guard import Guard
 from treetap.api.openapi import document
 from treetap.api.rate import RateLimiter
+from treetap.api.v1 import rest
 from treetap.api.v1 import routes as v1
 from treetap.errors import DaemonError, TreetapError
 
@@ -57,6 +58,7 @@ def make_application(
             *events.routes(daemon),
             *config.routes(daemon),
             *v1.routes(daemon),
+            *rest.routes(daemon, version),
             _openapi(version),
         ],
         middleware=[

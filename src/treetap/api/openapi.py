@@ -7,6 +7,7 @@ from typing import Any
 from treetap.api.operation import Operation, operation, path_parameter, query
 from treetap.api.schema import NUMBER, SCHEMAS, SWITCH, TEXT, WHOLE, array, closed, ref
 from treetap.api.v1 import description as v1
+from treetap.api.v1 import rest_description as rest
 
 
 def document(version: str) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def document(version: str) -> dict[str, Any]:
             "own user on its machine, and to holders of its token.",
         },
         "components": {
-            "schemas": {**SCHEMAS, **v1.SCHEMAS},
+            "schemas": {**SCHEMAS, **v1.SCHEMAS, **rest.SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
@@ -36,6 +37,7 @@ def _paths() -> dict[str, dict[str, Operation]]:
         "/api/v2/events/stream": {"get": _stream()},
         **_config_paths(),
         **v1.paths(),
+        **rest.paths(),
     }
 
 

@@ -18,6 +18,7 @@ from treetap.daemon.feed import About, Feed, Happening
 from treetap.daemon.ingest import Ingest
 from treetap.daemon.journal import Journal, Kind
 from treetap.daemon.link_server import LinkServer
+from treetap.daemon.load import Load
 from treetap.daemon.nearby import Nearby
 from treetap.daemon.registry import Registry
 from treetap.daemon.roster import NodeEntry, Roster
@@ -78,6 +79,7 @@ class Daemon:
             place.store_url, retention=configuration.retention, on_loss=self._unwritten
         )
         self.journal = Journal(self.store.journal)
+        self.load = Load()
         self.usage = Usage()
         self.agents = AgentClients()
         self.nearby = Nearby(place.run_dir / "nodes", lambda: configuration.token)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,13 @@ class FeedFilter(NamedTuple):
 EVERYTHING = FeedFilter()
 
 
+class Wanted(Protocol):
+    """What a listener wants, where a ``FeedFilter`` can't say it."""
+
+    def matches(self, about: About) -> bool:
+        """Asked for each happening, on the way of each batch: to be answered at once."""
+
+
 class About(NamedTuple):
     """What a happening is about; ``None`` where that says nothing (a probe is in no tree)."""
 
@@ -85,7 +92,7 @@ class Happening:
 class Listener:
     """One listener's queue. Made by ``Feed.listen``; to be closed."""
 
-    def __init__(self, feed: Feed, wanted: FeedFilter, max_rows: int) -> None:
+    def __init__(self, feed: Feed, wanted: Wanted, max_rows: int) -> None:
         self._feed = feed
         self.wanted = wanted
         self._max_rows = max_rows
@@ -146,9 +153,7 @@ class Feed:
         self._listeners: set[Listener] = set()
         self._is_closed = False
 
-    def listen(
-        self, wanted: FeedFilter = EVERYTHING, *, max_rows: int = MAX_WAITING_ROWS
-    ) -> Listener:
+    def listen(self, wanted: Wanted = EVERYTHING, *, max_rows: int = MAX_WAITING_ROWS) -> Listener:
         listener = Listener(self, wanted, max_rows)
         self._listeners.add(listener)
         if self._is_closed:

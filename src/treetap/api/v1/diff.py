@@ -1,0 +1,125 @@
+"""``/api/v1/enable_from_diff``: metrics in place of the prints and log lines that a diff adds."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.routing import Route
+
+from treetap.api.answer import json_answer
+from treetap.api.v1.connections import Connections
+from treetap.api.v1.fault import fault_body
+from treetap.api.v1.metric_request import LineOfFile, NewMetric
+from treetap.api.v1.metrics import Metrics
+from treetap.api.v1.reading import body_as
+from treetap.daemon.diffing import Observed, read_diff
+from treetap.errors import DaemonError, TreetapError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from treetap.api.v1.connections import Connection
+    from treetap.daemon import Daemon
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9]+")
+_MAX_NAME_CHARS = 200
+
+
+class Asked(msgspec.Struct, rename="camel"):
+    """Of ``POST /api/v1/enable_from_diff``."""
+
+    diff: str
+    connection_id: str | None = None
+    group: str | None = None
+    ttl_seconds: int | None = None
+    dry_run: bool = False
+
+
+def routes(daemon: Daemon) -> list[Route]:
+    connections = Connections(daemon)
+    metrics = Metrics(daemon, connections)
+
+    async def enable(request: Request) -> Response:
+        """Makes what it can; what it can't says why."""
+        asked = await body_as(request, Asked)
+        connection = _connection(connections, asked.connection_id)
+        roots = [connection.workspace_root] if connection.workspace_root else []
+        reading = await asyncio.to_thread(read_diff, asked.diff, roots)
+        told = [await _enable(metrics, asked, connection, each) for each in reading.observed]
+        statuses = [each["status"] for each in told]
+        return json_answer(
+            {
+                "connectionId": connection.id,
+                "dryRun": asked.dry_run,
+                "created": statuses.count("created"),
+                "skipped": statuses.count("skipped"),
+                "failed": statuses.count("failed"),
+                "metrics": told,
+                "warnings": reading.warnings,
+            }
+        )
+
+    return [Route("/api/v1/enable_from_diff", enable, methods=["POST"])]
+
+
+async def _enable(
+    metrics: Metrics, asked: Asked, connection: Connection, seen: Observed
+) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "metricId": None,
+        "name": metric_name_at(seen.file, seen.line),
+        "location": {"file": seen.file, "line": seen.line},
+        "expressions": seen.expressions,
+        "confidence": seen.confidence,
+        "code": seen.code,
+        "status": "skipped",
+        "error": None,
+    }
+    if seen.complaint:
+        return {**told, "error": seen.complaint}
+    if asked.dry_run:
+        return {**told, "status": "found"}
+    wanted = NewMetric(
+        name=told["name"],
+        connection_id=connection.id,
+        location=LineOfFile(seen.file, seen.line),
+        expressions=seen.expressions,
+        enabled=True,
+        group=asked.group,
+        ttl_seconds=asked.ttl_seconds,
+    )
+    try:
+        made = await metrics.create(wanted)
+    except TreetapError as exc:
+        return {**told, "status": "failed", "error": exc.what, "fault": fault_body(exc)}
+    return {
+        **told,
+        "metricId": made["metricId"],
+        "name": made["name"],
+        "status": made["status"],
+        "warnings": made.get("warnings", []),
+    }
+
+
+def metric_name_at(file: str, line: int) -> str:
+    """``auth_py_42``, of ``auth.py``, line 42."""
+    stem = _NO_NAME.sub("_", Path(file).name)[:_MAX_NAME_CHARS].strip("_") or "file"
+    return f"{'_' if stem[0].isdigit() else ''}{stem}_{line}"
+
+
+def _connection(connections: Connections, connection_id: str | None) -> Connection:
+    if connection_id:
+        return connections.get(connection_id)
+    active = connections.all(only_active=True)
+    if len(active) == 1:
+        return active[0]
+    raise DaemonError(
+        "No process is connected." if not active else f"{len(active)} processes are connected.",
+        "Give a connectionId; GET /api/v1/connections has them.",
+        slug="connection-unclear",
+    )

@@ -1,0 +1,105 @@
+"""``/metrics``: the daemon's numbers in the text format of Prometheus.
+
+Detrix's names are there, and ours beside them: what was received, what was lost, and each probe's
+own counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from starlette.responses import Response
+from starlette.routing import Route
+
+from treetap.api.v1.state import store_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+    from starlette.requests import Request
+
+    from treetap.daemon import Daemon
+
+#: Series of single probes; more of them would be a load for who collects them.
+MAX_PROBES = 1000
+_STORE = {
+    "size_bytes": "Of the database.",
+    "events": "About so many are kept.",
+    "queued_rows": "Hits that wait to be written.",
+}
+_OF_PROBE = ("probe", "name", "group")
+
+
+def routes(daemon: Daemon, version: str) -> list[Route]:
+    async def metrics(request: Request) -> Response:
+        """In the old text format, unless a newer one is asked for."""
+        numbers = Numbers([*_of_daemon(daemon, version, await store_numbers(daemon))])
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        # Thousands of series are some milliseconds of text.
+        return Response(await asyncio.to_thread(encode, numbers), media_type=content_type)
+
+    return [Route("/metrics", metrics, methods=["GET"])]
+
+
+class Numbers(Collector):
+    """What was read, for the encoder."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _of_daemon(daemon: Daemon, version: str, store: dict[str, Any]) -> Iterator[Metric]:
+    yield InfoMetricFamily("detrix", "The daemon.", {"version": version})
+    now_s = time.time()
+    probes = daemon.registry.all()
+    nodes = len(daemon.roster.connected())
+    for name, text, value in (
+        ("detrix_uptime_seconds", "Since the daemon began.", now_s - daemon.started_at_s),
+        ("detrix_active_metrics_total", "Enabled.", sum(r.is_wanted(now_s) for r in probes)),
+        ("detrix_metrics_total", "All of them.", len(probes)),
+        ("detrix_adapter_connected", "Whether any process is observed.", int(nodes > 0)),
+        ("detrix_process_cpu_percent", "Of one core, lately.", daemon.load.cpu_percent),
+        ("detrix_process_memory_bytes", "Resident.", daemon.load.memory_bytes),
+        ("detrix_degraded_components", "Parts that can't be read.", int(not store)),
+        ("treetap_nodes", "Processes that are observed.", nodes),
+        ("treetap_listeners", "Of the live feed.", daemon.feed.listener_count),
+        ("treetap_agents", "Clients of tools that are there.", len(daemon.agents.all())),
+    ):
+        yield GaugeMetricFamily(name, text, value)
+    for name, text, value in (
+        ("treetap_rows", "Hits received.", daemon.ingest.rows),
+        ("treetap_lost_rows", "Hits known to be lost.", daemon.ingest.lost_rows),
+        ("treetap_unplaced_rows", "Hits of unknown probes.", daemon.ingest.unplaced_rows),
+        ("treetap_cpu_seconds", "Used by the daemon.", daemon.load.cpu_seconds),
+    ):
+        yield CounterMetricFamily(name, text, value)
+    for name, text in _STORE.items():
+        if name in store:
+            yield GaugeMetricFamily(f"treetap_store_{name}", text, store[name])
+    if "written_rows" in store:
+        yield CounterMetricFamily("treetap_store_written_rows", "Hits.", store["written_rows"])
+    yield from _of_probes(daemon)
+
+
+def _of_probes(daemon: Daemon) -> Iterator[Metric]:
+    hits = CounterMetricFamily("treetap_probe_hits", "An armed line was reached.", labels=_OF_PROBE)
+    kept = CounterMetricFamily("treetap_probe_recorded", "A hit was recorded.", labels=_OF_PROBE)
+    lost = CounterMetricFamily("treetap_probe_lost", "A record was lost.", labels=_OF_PROBE)
+    nodes = GaugeMetricFamily("treetap_probe_nodes", "Processes with it.", labels=_OF_PROBE)
+    for record in daemon.registry.all()[:MAX_PROBES]:
+        probe = record.probe
+        labels = [probe.id, probe.name, record.group]
+        totals = daemon.tally.totals(probe.id)
+        for family, value in zip((hits, kept, lost), totals, strict=True):
+            family.add_metric(labels, value)
+        nodes.add_metric(labels, len(daemon.tally.of_probe(probe.id)))
+    yield from (hits, kept, lost, nodes)

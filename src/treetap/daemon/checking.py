@@ -1,0 +1,110 @@
+"""Whether an expression may be put into a probe, told without putting it there."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from treetap.errors import ExpressionError, ProbeError
+from treetap.expression import syntax
+from treetap.model.probe import MAX_EXPRESSION_CHARS, SAFETIES
+
+#: What a language is called, and what it is.
+LANGUAGES = {"python": "python", "go": "go", "golang": "go", "rust": "rust"}
+#: Levels beside ours.
+LEVELS = {**{level: level for level in SAFETIES}, "moderate": "trusted"}
+
+_STRINGS = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|\'(?:\\.|[^\'\\])\'')
+_ASSIGNMENT = re.compile(r":=|[+\-*/%&|^]=|<<=|>>=|(?<![=!<>])=(?![=])|\+\+|--|<-")
+_CALL = re.compile(r"([A-Za-z_][\w.:]*!?)\s*\(")
+#: Calls that change nothing, in Go and in Rust.
+_PURE = frozenset({"len", "cap", "real", "imag", "min", "max", "int", "string", "float64", "uint"})
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+class Verdict(NamedTuple):
+    """Attributes:
+    is_safe: Whether a probe would take it.
+    violations: Why not.
+    warnings: What somebody who takes it should know.
+    """
+
+    is_safe: bool
+    violations: list[str]
+    warnings: list[str]
+
+
+def check_expression(text: str, *, language: str, safety: str) -> Verdict:
+    """Look at an expression.
+
+    Args:
+        text: The expression.
+        language: One of ``LANGUAGES``.
+        safety: ``strict`` or ``trusted``.
+
+    Raises:
+        ProbeError: There is no such language or level (slug ``probe-invalid``).
+    """
+    level = LEVELS.get(safety)
+    if level is None:
+        raise ProbeError(
+            f"{safety[:80]!r} is not a safety level.",
+            f"Use one of {', '.join(SAFETIES)}.",
+            slug="probe-invalid",
+        )
+    known = LANGUAGES.get(language.lower())
+    if known is None:
+        raise ProbeError(
+            f"{language[:80]!r} is no language whose expressions are known here.",
+            f"Use one of {', '.join(LANGUAGES)}.",
+            slug="expression-language",
+        )
+    return _check_python(text, level) if known == "python" else _check_other(text, level)
+
+
+def _check_python(text: str, level: str) -> Verdict:
+    try:
+        syntax.check(text, safety=level)
+    except ExpressionError as exc:
+        # Some readers look for a secret among the warnings.
+        warnings = [exc.what] if exc.slug == "expression-secret" else []
+        return Verdict(is_safe=False, violations=[exc.line], warnings=warnings)
+    warnings = []
+    if level == "trusted":
+        try:
+            syntax.check(text, safety="strict")
+        except ExpressionError as exc:
+            warnings = [f"A strict probe would not take it: {exc.what}"]
+    return Verdict(is_safe=True, violations=[], warnings=warnings)
+
+
+def _check_other(text: str, level: str) -> Verdict:
+    """What can be told without a parser: the adapter has the last word."""
+    if len(text) > MAX_EXPRESSION_CHARS:
+        return _refused(f"An expression of {len(text)} characters is too long.")
+    bare = _STRINGS.sub('""', text).strip()
+    if not bare or not _is_balanced(bare):
+        return _refused(f"{text[:80]!r} is no expression: a bracket or the whole of it is missing.")
+    if ";" in bare or "\n" in bare or _ASSIGNMENT.search(bare):
+        return _refused("It is a statement, or assigns: a probe only reads.")
+    calls = [name for name in _CALL.findall(bare) if name.rpartition(".")[2] not in _PURE]
+    if not calls:
+        return Verdict(is_safe=True, violations=[], warnings=[])
+    told = f"It calls {', '.join(dict.fromkeys(calls))}, which runs the program's code."
+    if level == "strict":
+        return _refused(told)
+    return Verdict(is_safe=True, violations=[], warnings=[told])
+
+
+def _refused(why: str) -> Verdict:
+    return Verdict(is_safe=False, violations=[why], warnings=[])
+
+
+def _is_balanced(text: str) -> bool:
+    opened: list[str] = []
+    for char in text:
+        if char in "([{":
+            opened.append(char)
+        elif char in _PAIRS and (not opened or opened.pop() != _PAIRS[char]):
+            return False
+    return not opened

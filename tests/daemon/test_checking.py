@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from treetap.daemon.checking import check_expression
+from treetap.errors import TreetapError
+
+
+def verdict(text, language="python", safety="strict"):
+    return check_expression(text, language=language, safety=safety)
+
+
+@pytest.mark.parametrize("text", ["order.total", "len(items)", "name.upper()", "a + b > 3", "f'{a}'"])
+def test_what_a_strict_probe_takes_is_safe(text):
+    assert verdict(text) == (True, [], [])
+
+
+@pytest.mark.parametrize("text", ["eval('1')", "x = 1", "1 +", "", "open('f')", "x" * 10_001])
+def test_what_it_doesn_t_take_is_told_with_the_reason(text):
+    answer = verdict(text)
+    assert not answer.is_safe
+    assert len(answer.violations) == 1
+    assert "[expression-" in answer.violations[0]
+
+
+def test_a_secret_is_a_violation_and_a_warning():
+    answer = verdict("user.password")
+    assert not answer.is_safe
+    assert "password" in answer.violations[0]
+    assert "password" in answer.warnings[0]
+    assert verdict("shipping.token_count").is_safe
+
+
+def test_trusted_takes_any_expression_and_says_what_strict_would_not():
+    answer = verdict("order.save()", safety="trusted")
+    assert answer.is_safe
+    assert "strict" in answer.warnings[0]
+    assert verdict("order.save()", safety="moderate").is_safe
+    assert verdict("len(x)", safety="trusted").warnings == []
+    assert not verdict("x = 1", safety="trusted").is_safe
+
+
+@pytest.mark.parametrize("language", ["go", "golang", "rust", "Rust"])
+def test_other_languages_are_looked_at_for_calls_and_assignments(language):
+    for text in ("order.Total", 'items[0] == "a=(b"', "len(items) >= 2", "*p", "&x"):
+        assert verdict(text, language) == (True, [], []), text
+    for text in ("x = 1", "x := 1", "x++", "a; b", "", "f(", "a)", "ch <- 1", "save(x)", "o.Save()"):
+        assert not verdict(text, language).is_safe, text
+    allowed = verdict("o.Save()", language, "trusted")
+    assert allowed.is_safe
+    assert "o.Save" in allowed.warnings[0]
+
+
+def test_an_unknown_level_or_language_is_refused():
+    for arguments, slug in (
+        (("a", "python", "loose"), "probe-invalid"),
+        (("a", "cobol"), "expression-language"),
+    ):
+        with pytest.raises(TreetapError) as caught:
+            verdict(*arguments)
+        assert caught.value.slug == slug
