@@ -9,17 +9,19 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from treetap import interpreter
 from treetap.cli import exitcode, live, screen, session
-from treetap.errors import TreetapError
+from treetap.cli.doctor_daemon import daemon_config, examine_daemon
+from treetap.cli.finding import BAD, NOTE, OK, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from treetap.config.daemon import DaemonConfig
     from treetap.config.settings import Settings
 
 EPILOG = """\b
@@ -31,22 +33,7 @@ Examples:
 Exit code 1 if something is bad; what is only worth knowing ("note") doesn't count.
 """
 
-OK, NOTE, BAD = "ok", "note", "bad"
 _STYLES = {OK: "green", NOTE: "yellow", BAD: "bold red"}
-
-
-class Finding(NamedTuple):
-    """One thing that was looked at.
-
-    Attributes:
-        topic: What it is about.
-        verdict: ``ok``, ``note`` or ``bad``.
-        text: What was found, and the way out if it is bad.
-    """
-
-    topic: str
-    verdict: str
-    text: str
 
 
 def doctor(
@@ -56,29 +43,25 @@ def doctor(
 ) -> None:
     """Say what this Python, user and terminal allow.
 
-    Then every setting with its value, and where that came from: an environment variable,
-    config.toml in the home, or the default.
+    Then every setting with its value, the daemon's too, and where that came from: an environment
+    variable, config.toml in the home, or the default.
     """
     settings = session.settings()
-    findings = list(examine(settings))
+    config, problems = daemon_config(settings)
+    findings = list(examine(settings, config, problems))
+    shown = [*_shown(settings), *_shown_of_daemon(config)]
     if as_json:
         for finding in findings:
             screen.print_json(finding._asdict())
-        for name in settings.names():
-            screen.print_json(
-                {
-                    "setting": name,
-                    "value": shown_setting(settings, name),
-                    "origin": settings.origin(name),
-                }
-            )
+        for name, value, origin in shown:
+            screen.print_json({"setting": name, "value": value, "origin": origin})
     else:
-        _show(settings, findings)
+        _show(shown, findings)
     if any(finding.verdict == BAD for finding in findings):
         raise typer.Exit(exitcode.FAILURE)
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings, config: DaemonConfig, problems: list[str]) -> Iterator[Finding]:
     """Everything, in the order in which it is shown."""
     yield _python()
     yield _engines()
@@ -88,7 +71,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _processes()
     yield _home(Path(settings.home))
     yield _token(settings)
-    yield _daemon(settings)
+    yield from examine_daemon(settings, config, problems)
     yield _nodes(settings)
     yield _terminal()
     yield _tapped()
@@ -197,22 +180,6 @@ def _token(settings: Settings) -> Finding:
     return Finding("token", OK, str(file))
 
 
-def _daemon(settings: Settings) -> Finding:
-    try:
-        client = session.running_daemon(settings)
-        if client is None:
-            return Finding("daemon", OK, "none runs; it is started when needed")
-        try:
-            found = client.status()
-        finally:
-            client.close()
-    except TreetapError as exc:
-        return Finding("daemon", BAD, exc.line)
-    return Finding(
-        "daemon", OK, f"pid {found.get('pid')}, {client.url}, treetap {found.get('version')}"
-    )
-
-
 def _nodes(settings: Settings) -> Finding:
     nodes = live.live_nodes(settings)
     states = live.states(settings, nodes)
@@ -251,10 +218,32 @@ def shown_setting(settings: Settings, name: str) -> str:
     value = getattr(settings, name)
     if name == "token":
         return "(set)" if value else ""
+    return _text(value)
+
+
+def _shown(settings: Settings) -> list[tuple[str, str, str]]:
+    return [
+        (name, shown_setting(settings, name), settings.origin(name)) for name in settings.names()
+    ]
+
+
+def _shown_of_daemon(config: DaemonConfig) -> list[tuple[str, str, str]]:
+    from treetap.config.daemon import KEYS
+
+    shown = []
+    for key in KEYS:
+        value = config.value(key)
+        # A database's URL may have a password in it.
+        text = "(set)" if key == "store.url" and "@" in value else _text(value)
+        shown.append((key, text, config.origin(key)))
+    return shown
+
+
+def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _show(settings: Settings, findings: list[Finding]) -> None:
+def _show(shown: list[tuple[str, str, str]], findings: list[Finding]) -> None:
     from rich.text import Text
 
     screen.print_table(
@@ -264,5 +253,5 @@ def _show(settings: Settings, findings: list[Finding]) -> None:
     print()
     screen.print_table(
         ("SETTING", "VALUE", "FROM"),
-        [(name, shown_setting(settings, name), settings.origin(name)) for name in settings.names()],
+        shown,
     )
