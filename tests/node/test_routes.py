@@ -87,7 +87,7 @@ def test_a_daemon_that_is_away_is_503_in_both_words(make_node):
     call = Caller(make_node(daemon_url="http://127.0.0.1:1"))
     code, body = call("POST", "/detrix/wake", headers=JSON_HEADERS)
     assert code == 503
-    assert body == {"error": "Cannot connect to daemon at http://127.0.0.1:1."}
+    assert body == {"error": "Cannot connect to daemon at http://127.0.0.1:1"}
     code, body = call("POST", "/treetap/wake")
     assert code == 503
     assert body["error"]["slug"] == "daemon-unreachable"

@@ -337,11 +337,12 @@ class Life:
         try:
             return str(checks.url(given)) if given else self.daemon_url
         except (ValueError, TypeError) as exc:
-            raise DaemonError(
-                f"{given!r} is no daemon's URL: {exc}.",
-                "Expected format: http://host:port",
-                slug="daemon-url",
-            ) from exc
+            scheme, mark, _rest = str(given).partition("://")
+            # In Detrix's words, which its programs know.
+            what = f"Invalid daemon_url format: {given!r}. Expected format: http://host:port"
+            if mark and scheme.lower() not in ("http", "https"):
+                what = f"Invalid daemon_url scheme: {scheme!r}. Must be 'http' or 'https'"
+            raise DaemonError(what, f"The reason: {exc}.", slug="daemon-url") from exc
 
     def _make_probe_set(self) -> ProbeSetLike:
         from treetap.node import engine

@@ -91,8 +91,8 @@ class Registry:
             answer = self._ask(_ROUTE, "POST", token, timeout_s, body)
         except LinkError as exc:
             raise DaemonError(
-                f"Cannot connect to daemon at {self.daemon_url}: {exc.what}",
-                exc.hint,
+                f"Cannot connect to daemon at {self.daemon_url}: {exc.hint or exc.what}",
+                exc.what,
                 slug="daemon-unreachable",
             ) from exc
         if not 200 <= answer.status < 300:

@@ -171,7 +171,7 @@ def _detrix_refusal(error: TreetapError) -> http.Response:
         return _json_response({"error": "Not found"}, 404)
     if error.slug == gate.REFUSED:
         return _json_response({"error": "Unauthorized"}, 401)
-    return _json_response({"error": error.what}, _status_of(error))
+    return _json_response({"error": error.what.removesuffix(".")}, _status_of(error))
 
 
 def _json_response(fields: dict[str, Any], status: int = 200) -> http.Response:
@@ -220,6 +220,8 @@ def _info(node: Node, caller: Caller) -> http.Response:
 
 def _discover(node: Node, caller: Caller) -> http.Response:
     fields: dict[str, Any] = {"daemon_url": node.daemon_url, "name": node.identity.name}
+    if caller.is_detrix and node.life.advertised_url:
+        fields["daemon_url"] = node.life.advertised_url
     url = node.control_url()
     if url:
         fields["control_plane_url"] = url
@@ -236,6 +238,10 @@ def _wake(node: Node, caller: Caller) -> http.Response:
     if wanted:
         gate.check_daemon_url(caller.standing, wanted, node.daemon_url)
     outcome = node.wake(wanted or None, may_use_token=not wanted)
+    if caller.is_detrix and node.settings.debugger == "debugpy":
+        # There it means where the daemon says that others reach it, as pydantic writes that.
+        url = node.life.advertised_url
+        outcome = {**outcome, "daemon_url": f"{url}/" if url.count("/") == 2 else url or None}
     return _json_response(outcome)
 
 
