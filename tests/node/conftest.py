@@ -11,6 +11,7 @@ import pytest
 
 from tests.link.fake_daemon import FakeDaemon
 from tests.node.fake_probe_set import FakeProbeSet
+from tests.node.traces import wait_for_earlier_nodes
 from treetap.config import resolve
 from treetap.node.core import Node
 
@@ -45,6 +46,7 @@ def make_node(home, monkeypatch):
     monkeypatch.setenv("TREETAP_DAEMON_URL", f"http://127.0.0.1:{port}")
     nodes = []
     owner = os.getpid()
+    wait_for_earlier_nodes()
 
     def make(*, is_open=True, factory=lambda _node: FakeProbeSet(), **arguments):
         arguments.setdefault("name", "shop")

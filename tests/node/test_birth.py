@@ -13,9 +13,10 @@ import treetap
 from tests.conftest import wait_until
 from tests.link.fake_daemon import FakeDaemon
 from tests.node.fake_probe_set import FakeProbeSet
+from tests.node.traces import descriptors, wait_for_earlier_nodes
 from treetap.model.location import Location
 from treetap.model.probe import Probe, Target
-from treetap.node import adoption, api, birth, identity, launch, thread
+from treetap.node import adoption, api, birth, identity, launch
 from treetap.node.registry import live_nodes
 from treetap.wire.message import probe_to_dict
 
@@ -95,10 +96,6 @@ def hurried(home, monkeypatch):
     return hurried
 
 
-def descriptors():
-    return len(os.listdir("/proc/self/fd"))
-
-
 def test_a_node_born_in_a_hurry_is_found_a_moment_later(hurried, home, monkeypatch):
     monkeypatch.setattr(adoption, "_SHIPPING_DELAY_S", 0)
     node = hurried()
@@ -122,8 +119,7 @@ def test_who_asks_it_sooner_is_answered(hurried, home):
 @pytest.mark.parametrize("end", ["shutdown", "finish"])
 def test_one_that_ends_sooner_was_never_there(hurried, home, monkeypatch, end):
     monkeypatch.setenv("TREETAP_DEBUG", "1")
-    # One of an earlier test may be looking for its daemon still, with a socket.
-    wait_until(lambda: thread.count() == 0)
+    wait_for_earlier_nodes()
     before = descriptors()
     node = hurried()
     if end == "finish":

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.conftest import wait_until
+from tests.node.traces import descriptors, threads, wait_for_earlier_nodes
 from treetap.errors import ControlPlaneError
 from treetap.node.control import MAX_CONNECTIONS, ControlPlane, loopback_of
 
@@ -37,6 +38,7 @@ def echo(connection):
 
 @pytest.fixture
 def planes():
+    wait_for_earlier_nodes()
     planes = Planes()
     yield planes
     for plane in planes.opened:
@@ -51,14 +53,6 @@ def ask(plane, content=b"hello"):
     with connect(plane) as sock:
         sock.sendall(content)
         return sock.recv(100)
-
-
-def descriptors():
-    return len(os.listdir("/proc/self/fd"))
-
-
-def threads():
-    return len(os.listdir("/proc/self/task"))
 
 
 def test_each_connection_is_served(planes):
@@ -126,8 +120,7 @@ def test_stopping_waits_for_no_peer_and_leaves_nothing(planes):
     assert time.monotonic() - begin < 8
     for sock in silent:
         sock.close()
-    # Fewer is right as well: what a test before has left may end meanwhile.
-    wait_until(lambda: threads() <= before[0] and descriptors() <= before[1])
+    wait_until(lambda: (threads(), descriptors()) == before)
     with pytest.raises(OSError):
         connect(plane)
     plane.stop()

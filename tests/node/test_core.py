@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.link.fake_daemon import FakeDaemon
 from tests.node.fake_probe_set import FakeProbeSet
+from tests.node.traces import descriptors, threads
 from treetap.errors import ControlPlaneError, DaemonError, LinkError, StateError
 from treetap.model.location import Location
 from treetap.model.probe import Probe
@@ -32,14 +33,6 @@ def silent_server():
 def failing_wake(node):
     with pytest.raises((DaemonError, StateError)):
         node.wake()
-
-
-def threads():
-    return len(os.listdir("/proc/self/task"))
-
-
-def descriptors():
-    return len(os.listdir("/proc/self/fd"))
 
 
 def test_a_new_node_sleeps_and_is_found(make_node, home):
@@ -109,7 +102,7 @@ def test_sleeping_leaves_no_thread_and_no_descriptor(make_node, daemon):
     at_first = ours()
     node.wake()  # what the first wake loads stays loaded
     node.sleep()
-    wait_until(lambda: ours()[0] == at_first[0])  # the kernel counts an ended thread for a moment
+    wait_until(lambda: ours()[0] == at_first[0])
     before = ours()
     node.wake()
     assert node.thread_count == 2
@@ -333,7 +326,7 @@ def test_a_thousand_cycles_leak_nothing(make_node, daemon):
             thread.join(5)
         del daemon._threads[3:]
         gc.collect()
-        wait_until(lambda: threads() == settled)  # the kernel counts an ended thread for a moment
+        wait_until(lambda: threads() == settled)
         return threads(), descriptors(), len(gc.get_objects())
 
     settled = threads()
