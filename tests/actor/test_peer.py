@@ -393,6 +393,10 @@ HOSTILE = {
     "the number nought": HELLO + frame(message.CALL, 0, ["a", "b", 0, [], {}]),
     "a call of nonsense": HELLO + frame(message.CALL, 1, [1, 2, 3]),
     "a failure of nonsense": HELLO + frame(message.FAILURE, 1 | FROM_CALLEE, [1, 2, 3]),
+    "a call that isn't text": HELLO
+    + frame(message.CALL, 1, b"\x95\xa1\x80\xa1b\x00\x90\x80", raw=True),
+    "a failure that isn't text": HELLO
+    + frame(message.FAILURE, 1 | FROM_CALLEE, b"\x97\xa1\x80", raw=True),
     "deep nesting": HELLO + frame(message.CALL, 1, b"\x91" * 1_000_000, raw=True),
     "deep nesting in a call": HELLO
     + frame(message.CALL, 1, b"\x95\xa1a\xa1b\x00" + b"\x91" * 1_000_000 + b"\x80", raw=True),

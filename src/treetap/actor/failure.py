@@ -71,8 +71,7 @@ def unbox(payload: bytes, actor: ActorId, main: str | None = None) -> Exception:
         main: The program of the tree's root, as for ``resolve()``.
 
     Raises:
-        msgspec.DecodeError: It isn't one.
-        RecursionError: It is nested too deeply.
+        One of ``message.GARBLED``: It isn't one.
     """
     return _unboxed(_decode_boxed(payload), actor, main)
 

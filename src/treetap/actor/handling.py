@@ -64,7 +64,7 @@ class Incoming:
 
         Raises:
             LinkError: It may not be said.
-            msgspec.DecodeError: It makes no sense.
+            One of ``message.GARBLED``: It makes no sense.
         """
         if self.context is not None:
             self.context.stream.deliver(kind, body)

@@ -43,6 +43,9 @@ CREDIT = 12  # Credit
 END = 13  # nothing more will be sent
 CLOSED = 14  # nor received
 
+#: What decoding raises for bytes that make no sense; text that isn't UTF-8 is no error of msgspec's.
+GARBLED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 # How a function is called.
 ASYNC = 0
 SYNC = 1

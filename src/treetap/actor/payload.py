@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from treetap.actor.message import ASYNC, CONTEXT, SYNC
+from treetap.actor.message import ASYNC, CONTEXT, GARBLED, SYNC
 from treetap.actor.reference import Reference, is_async, outward, reference_to
 from treetap.errors import ActorError, PayloadError
 
@@ -229,7 +229,7 @@ class Contract:
             if self._is_open:
                 return _lists(positional), _maps(keywords)
             raws, named = _raw_lists(positional), _raw_maps(keywords)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except GARBLED as exc:
             raise PayloadError(f"{self.name}: the arguments make no sense.", f"{exc}.") from exc
         args = [self._at(position).decode(raw) for position, raw in enumerate(raws)]
         return args, {name: self._named(name).decode(raw) for name, raw in named.items()}

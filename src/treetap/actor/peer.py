@@ -262,7 +262,7 @@ class Peer:
                     self.fault = "the connection ended in the middle of a message"
         except OSError as exc:
             self.fault = f"the connection broke ({exc})"
-        except (ActorError, LinkError, msgspec.DecodeError, RecursionError) as exc:
+        except (ActorError, LinkError, *message.GARBLED) as exc:
             self.fault = f"it sent what makes no sense ({getattr(exc, 'what', exc)})"
             logger.warning("the channel to %s is closed: %s", self._who(), self.fault)
         self._is_over.set()

@@ -202,7 +202,7 @@ class Stream(trio.abc.SendChannel[Sends_contra], trio.abc.ReceiveChannel[Receive
 
         Raises:
             LinkError: It may not say that.
-            msgspec.DecodeError: It makes no sense.
+            One of ``message.GARBLED``: It makes no sense.
         """
         if kind in VALUES:
             if self._granted_messages <= 0 or self._granted_bytes <= 0 or self._is_ended:
