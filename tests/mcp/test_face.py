@@ -133,7 +133,9 @@ def test_a_client_is_known_while_it_beats_and_until_it_says_goodbye(stage, http)
         assert name not in known()
     for route in ("heartbeat", "disconnect"):
         assert http.post(f"/mcp/{route}").status_code == 400
-        assert http.post(f"/mcp/{route}", headers={"x-detrix-client-id": b"\xe9"}).status_code == 400
+        assert (
+            http.post(f"/mcp/{route}", headers={"x-detrix-client-id": b"\xe9"}).status_code == 400
+        )
 
 
 def test_a_client_of_the_sdk_is_known_by_its_session_and_gone_with_it(stage):

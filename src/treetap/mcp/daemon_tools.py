@@ -45,6 +45,37 @@ async def inspect_file(
     return dict(await on.post("/api/v1/inspect_file", given))
 
 
+async def query_system_events(
+    on: Services,
+    since_timestamp: Annotated[int | None, Field(ge=0, description="Unix microseconds.")] = None,
+    event_types: Annotated[
+        list[str] | None, Field(description="As metric_added, connection_lost, config_updated.")
+    ] = None,
+    connection_id: Annotated[str | None, Field(description="Of this connection only.")] = None,
+    unacknowledged_only: Annotated[bool, Field(description="That nobody knows of yet.")] = False,
+    limit: words.Limit = 100,
+    format: words.Format = "json",  # noqa: A002 - the parameter's name
+) -> dict[str, Any]:
+    """What happened to metrics, connections and the daemon itself, newest first. All filters that are given have to match."""
+    events = await on.get(
+        "/api/v1/system_events",
+        since=since_timestamp,
+        eventTypes=",".join(event_types) if event_types else None,
+        connectionId=connection_id,
+        unacknowledgedOnly=unacknowledged_only or None,
+        limit=limit,
+    )
+    return {"events": events}
+
+
+async def acknowledge_events(
+    on: Services,
+    event_ids: Annotated[list[int], Field(min_length=1, description="Of query_system_events.")],
+) -> dict[str, Any]:
+    """Note that somebody knows of these events."""
+    return dict(await on.post("/api/v1/system_events/acknowledge", {"eventIds": event_ids}))
+
+
 async def get_config(on: Services, format: words.Format = "json") -> dict[str, Any]:  # noqa: A002
     """The daemon's configuration as TOML; secrets are left out."""
     return dict(await on.get("/api/v1/config"))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.errors import LocationError
 from treetap.mcp import words
-from treetap.mcp.placing import Wanted, place
+from treetap.mcp.placing import Wanted, place, wake_for
 from treetap.mcp.services import Refusal, Services
 from treetap.model.location import parse_location
-from treetap.model.probe import DEFAULT_TTL_S
+from treetap.model.probe import DEFAULT_TTL_S, Target
 
 if TYPE_CHECKING:
     from treetap.model.location import Location
@@ -109,6 +109,31 @@ async def observe(
         capture_memory_snapshot=capture_memory_snapshot,
         ttl_seconds=ttl_seconds,
         wait_seconds=wait_seconds,
+    )
+
+
+async def enable_from_diff(
+    on: Services,
+    diff: words.Diff,
+    connection_id: words.OnlyConnection = "",
+    group: words.Group = "",
+    ttl_seconds: words.TtlSeconds = None,
+    dry_run: words.DryRun = False,
+) -> dict[str, Any]:
+    """Metrics in place of debugging prints: one for each value that the diff's new print and log lines show. The program needs no restart, and the prints needn't stay."""
+    if not connection_id and not dry_run:
+        await wake_for(on, Target())
+    return dict(
+        await on.post(
+            "/api/v1/enable_from_diff",
+            {
+                "diff": diff,
+                "connectionId": connection_id or None,
+                "group": group or None,
+                "ttlSeconds": int(DEFAULT_TTL_S) if ttl_seconds is None else ttl_seconds,
+                "dryRun": dry_run,
+            },
+        )
     )
 
 

@@ -70,7 +70,7 @@ async def place(on: Services, wanted: Wanted, *, is_waking: bool, wait_s: float)
     if probe["is_enabled"]:
         target = Target(**probe["target"])
         if is_waking:
-            failures = [each for each in await _wake_for(on, target) if "error" in each]
+            failures = [each for each in await wake_for(on, target) if "error" in each]
         probe = await _reported(on, probe["id"], target)
     nodes = probe["nodes"]
     if nodes and all(node["state"] == ProbeState.FAILED for node in nodes):
@@ -89,6 +89,17 @@ async def place(on: Services, wanted: Wanted, *, is_waking: bool, wait_s: float)
     if wait_s:
         told["values"] = await _first_values(on, probe["id"], deadline_s)
     return told
+
+
+async def wake_for(on: Services, target: Target) -> list[dict[str, Any]]:
+    """Wake the sleeping processes of this machine that a metric is for."""
+    linked = {entry.identity.id for entry in on.daemon.roster.connected()}
+    asleep = [
+        node
+        for node in await on.daemon.nearby.all()
+        if node.identity.id not in linked and _is_for(target, node.identity)
+    ]
+    return await woken(on, asleep) if asleep else []
 
 
 async def _add(on: Services, wanted: Wanted) -> dict[str, Any]:
@@ -166,17 +177,6 @@ async def _add_to_connection(on: Services, wanted: Wanted) -> dict[str, Any]:
         name: answer[name] for name in ("metricId", "name", "status", "warnings") if name in answer
     }
     return {**told, "probeId": answer["metric"]["probeId"]}
-
-
-async def _wake_for(on: Services, target: Target) -> list[dict[str, Any]]:
-    """Wake the sleeping processes of this machine that a metric is for."""
-    linked = {entry.identity.id for entry in on.daemon.roster.connected()}
-    asleep = [
-        node
-        for node in await on.daemon.nearby.all()
-        if node.identity.id not in linked and _is_for(target, node.identity)
-    ]
-    return await woken(on, asleep) if asleep else []
 
 
 async def _reported(on: Services, probe_id: str, target: Target) -> dict[str, Any]:

@@ -89,3 +89,8 @@ Where = Annotated[
 FindVariable = Annotated[
     str, Field(description="Without a line: where this variable has just got its value.")
 ]
+Diff = Annotated[str, Field(description="In the unified form, as git diff writes it.")]
+OnlyConnection = Annotated[
+    str, Field(description="Of list_connections. Default: the only one that there is.")
+]
+DryRun = Annotated[bool, Field(description="Only say what would be made.")]

@@ -1,0 +1,84 @@
+"""``treetap mcp``: a process of its own, as an agent starts it, spoken to by the SDK's client over stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.conftest import wait_until
+from treetap.client import DaemonClient, find_daemon
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture
+def daemonless(home):
+    """A home without a daemon; one that is started there ends with the test."""
+    (home / "config.toml").write_text("[daemon]\nport = 0\n")
+    yield home
+    stop_daemon(home)
+
+
+@asynccontextmanager
+async def bridge(home):
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "treetap.cli", "mcp"],
+        env={**os.environ, "TREETAP_HOME": str(home)},
+    )
+    async with Client(command, read_timeout_seconds=TIMEOUT_S) as client:
+        yield client
+
+
+def stop_daemon(home):
+    url = find_daemon(home)
+    if url is not None:
+        with DaemonClient(url) as client:
+            client.shutdown()
+        wait_until(lambda: find_daemon(home) is None)
+
+
+def content(answer):
+    return json.loads(answer.content[0].text)
+
+
+def test_a_call_starts_the_daemon_and_one_that_has_ended_is_started_again(daemonless):
+    home = daemonless
+    database = home / "treetap.db"
+    database.write_bytes(b"no database at all" * 100)
+
+    async def talk():
+        async with bridge(home) as agent:
+            tools = (await agent.list_tools()).tools
+            assert len(tools) > 20
+            # To know the tools, or to be there, needs no daemon.
+            assert find_daemon(home) is None
+
+            failed = await agent.call_tool("get_status", {})
+            assert failed.is_error
+            assert content(failed)["error"]["code"].startswith("store")
+            database.unlink()
+
+            first = content(await agent.call_tool("get_status", {}))
+            (client,) = first["mcpClients"]
+            assert client["id"].startswith("treetap-mcp-")
+            assert client["parentProcess"]["pid"] == os.getpid()
+
+            await asyncio.to_thread(stop_daemon, home)
+            second = content(await agent.call_tool("get_status", {}))
+            assert second["daemon"]["pid"] != first["daemon"]["pid"]
+
+            refused = await agent.call_tool("get_metric", {"name": "nobody"})
+            assert refused.is_error
+            assert content(refused)["error"]["code"] == "metric-unknown"
+
+    asyncio.run(talk())
+    status = httpx.get(f"{find_daemon(home)}/status", trust_env=False).json()
+    assert status["mcpClients"] == [], "it says goodbye when its stdin ends"
