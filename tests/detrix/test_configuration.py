@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from tests.detrix.conformance import BETTER, SAME, Row
+from tests.detrix.described import described_client
 from tests.running_daemon import running_daemon
 
 CONFIGURATION = "Configuration"
@@ -50,7 +50,7 @@ def running(home):
 
 @pytest.fixture
 def http(running):
-    with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
+    with described_client(running.url) as client:
         yield client
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, Row
+from tests.detrix.described import described_client
 from tests.running_daemon import identity, running_daemon, status
 
 FILES = "Expressions and files"
@@ -58,7 +58,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def http(running):
-    with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
+    with described_client(running.url) as client:
         yield client
 
 

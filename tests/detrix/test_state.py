@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, SAME, Row
+from tests.detrix.described import described_client
 from tests.running_daemon import identity, running_daemon, status
 from treetap.api.v1.state import span_text
 
@@ -77,7 +78,7 @@ def running(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def http(running):
-    with httpx.Client(base_url=running.url, trust_env=False, timeout=30) as client:
+    with described_client(running.url) as client:
         yield client
 
 
@@ -138,7 +139,7 @@ def test_agents_are_told_with_who_started_them(http, running):
 
 
 def test_the_state_of_a_store_that_can_t_be_read_is_degraded(home):
-    with running_daemon(home) as found, httpx.Client(base_url=found.url, trust_env=False) as http:
+    with running_daemon(home) as found, described_client(found.url) as http:
         for table in ("event",):
             found.daemon.store._writer.call(
                 lambda connection, table=table: connection.exec_driver_sql(f"DROP TABLE {table}")
@@ -236,6 +237,17 @@ def test_what_happens_is_told_as_system_events(http, running):
     assert system_events(http, eventTypes="metric_relocated") == []
     assert system_events(http, connectionId="nobody") == []
     assert system_events(http, limit=0) == []
+
+
+def test_who_was_refused_is_told(http, running):
+    refused = httpx.get(
+        f"{running.url}/api/v1/metrics", headers={"origin": "http://evil.example"}, trust_env=False
+    )
+    assert refused.status_code == 403
+    running.flush()
+    event = system_events(http, eventTypes="authentication_failed")[0]
+    assert (event["actor"], event["resource"]) == ("127.0.0.1", "/api/v1/metrics")
+    assert event["details"]["reason"] == "request-origin"
 
 
 def test_a_filter_that_makes_no_sense_is_refused(http):

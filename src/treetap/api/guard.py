@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 
 from treetap.api.bearer import may_have_one_in_its_body, token_in, token_in_body
 from treetap.api.refusal import refuse
+from treetap.daemon.journal import Kind
 from treetap.errors import DaemonError
 from treetap.link import auth, browser
 
@@ -47,6 +48,13 @@ class Guard:
         if complaint is None:
             await self._app(scope, receive, send)
         else:
+            peer = scope.get("client") or ("",)
+            self._daemon.journal.note(
+                Kind.REQUEST_REFUSED,
+                actor=str(peer[0]),
+                path=scope["path"][:200],
+                reason=complaint.slug,
+            )
             await refuse(complaint, scope, receive, send, _headers_of(complaint))
 
     def _complaint(self, scope: Scope, headers: Headers) -> DaemonError | None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from treetap.daemon.feed import About, Listener
 
 #: Sockets of one peer; each of them costs a task and a queue.
-MAX_SOCKETS = 100
+MAX_SOCKETS = 50
 #: A client that takes nothing for so many seconds is let go; the server's pings find who is dead.
 SEND_TIMEOUT_S = 60.0
 _SILENCE_S = 3600.0
