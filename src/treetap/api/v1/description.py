@@ -48,6 +48,7 @@ def bodies(*kinds: type) -> dict[str, Schema]:
 _PLACE = closed(file=TEXT, line=said(WHOLE, "0 where it isn't known."))
 _METRIC: dict[str, Schema] = {
     "metricId": WHOLE,
+    "probeId": said(TEXT, "Of the probe that it is."),
     "name": TEXT,
     "group": nullable(TEXT),
     "location": _PLACE,

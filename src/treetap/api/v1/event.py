@@ -26,6 +26,8 @@ class Named(NamedTuple):
         shows_stack: The metric asked for stack traces.
         shows_locals: It asked for memory snapshots.
         stack_slice: ``[first, last]`` frames of a stack that are shown; ``None`` for all.
+        stack_until_ns: From then on no stack is shown; 0 for never.
+        locals_until_ns: The same of locals.
     """
 
     metric: int
@@ -34,6 +36,8 @@ class Named(NamedTuple):
     shows_stack: bool = True
     shows_locals: bool = True
     stack_slice: tuple[int, int] | None = None
+    stack_until_ns: int = 0
+    locals_until_ns: int = 0
 
 
 def metric_event(event: dict[str, Any], named: Named) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def error_of(event: dict[str, Any]) -> dict[str, Any] | None:
 def stack_of(event: dict[str, Any], named: Named) -> dict[str, Any] | None:
     """``stackTrace``, innermost frame first; ``None`` where there is none."""
     snapshot = _snapshot(event)
-    if snapshot is None or not named.shows_stack:
+    if snapshot is None or not named.shows_stack or _is_over(event, named.stack_until_ns):
         return None
     frames = [
         {"index": index, "name": name, "file": file, "line": line, "module": None}
@@ -93,7 +97,7 @@ def stack_of(event: dict[str, Any], named: Named) -> dict[str, Any] | None:
 def locals_of(event: dict[str, Any], named: Named) -> dict[str, Any] | None:
     """``memorySnapshot``; ``None`` where there is none."""
     snapshot = _snapshot(event)
-    if snapshot is None or not named.shows_locals:
+    if snapshot is None or not named.shows_locals or _is_over(event, named.locals_until_ns):
         return None
     shown = [
         {"name": name, "value": _shown(captured), "type": _type_of(captured)}
@@ -113,6 +117,8 @@ def names_of(record: ProbeRecord, connection: str) -> Named:
         bool(notes.get("shows_stack", True)),
         bool(notes.get("shows_locals", True)),
         (int(asked_slice[0]), int(asked_slice[1])) if asked_slice else None,
+        int(notes.get("stack_until", 0) * 1e9),
+        int(notes.get("locals_until", 0) * 1e9),
     )
 
 
@@ -134,6 +140,10 @@ def _value(name: str, value: Value) -> dict[str, Any]:
 def _snapshot(event: dict[str, Any]) -> dict[str, Any] | None:
     captured = event["values"].get(_SNAPSHOT)
     return captured if _is_snapshot(captured) else None
+
+
+def _is_over(event: dict[str, Any], until_ns: int) -> bool:
+    return 0 < until_ns <= int(event["time_ns"])
 
 
 def _is_snapshot(captured: Any) -> bool:

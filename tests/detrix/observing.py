@@ -1,0 +1,187 @@
+"""A daemon, a program behind it, and what a client of Detrix's does with the two."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+
+from tests.conftest import wait_until
+from tests.running_daemon import running_daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.running_daemon import RunningDaemon
+
+PROGRAM = Path(__file__).with_name("program.py")
+LINKED, DEBUGPY = "linked", "debugpy"
+_names = itertools.count(1)
+
+
+def line_of(text: str) -> int:
+    lines = PROGRAM.read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
+class Served(NamedTuple):
+    """Attributes:
+    running: The daemon.
+    http: Speaks to its ``/api/v1``.
+    home: Of it, and of the programs that it observes.
+    """
+
+    running: RunningDaemon
+    http: httpx.Client
+    home: Path
+
+    @property
+    def url(self) -> str:
+        return self.running.url
+
+
+class Observed:
+    """A program, and the connection that it is.
+
+    Attributes:
+        http: Of the daemon.
+        connection: ``connectionId``.
+        pid: Of the program.
+    """
+
+    def __init__(self, served: Served, way: str) -> None:
+        self.http = served.http
+        self.name = f"shop-{next(_names)}"
+        self._process = subprocess.Popen(
+            [sys.executable, "-Xfrozen_modules=off", str(PROGRAM), way, self.name, served.url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TREETAP_HOME": str(served.home)},
+        )
+        self.pid = self._process.pid
+        port = int(self._said())
+        if way == DEBUGPY:
+            self.connection = self.register(port)["connectionId"]
+        else:
+            self.connection = wait_until(self._own_connection)["connectionId"]
+
+    def register(self, port: int, **fields: Any) -> dict[str, Any]:
+        asked = {
+            "host": "127.0.0.1",
+            "port": port,
+            "language": "python",
+            "name": self.name,
+            "workspaceRoot": str(PROGRAM.parent),
+            "hostname": os.uname().nodename,
+            **fields,
+        }
+        return post(self.http, "connections", asked, 201)
+
+    def work(self, times: int) -> None:
+        """Have the observed line run so often; it has, when this returns."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{times}\n")
+        self._process.stdin.flush()
+        assert self._said().startswith("done")
+
+    def metric(
+        self, name: str, status: int = 201, *, waits: bool = True, **fields: Any
+    ) -> dict[str, Any]:
+        """Ask for a metric at the observed line, and wait until it is armed."""
+        asked = {
+            "name": name,
+            "connectionId": self.connection,
+            "location": {"file": str(PROGRAM), "line": line_of("# observed")},
+            "expressions": ["number"],
+            "language": "python",
+            "enabled": True,
+            **fields,
+        }
+        answer = post(self.http, "metrics", asked, status)
+        if status == 201 and asked["enabled"] and waits:
+            self.armed(answer["metricId"])
+        return answer
+
+    def armed(self, metric: int) -> None:
+        wait_until(lambda: self.show(metric)["state"] == "armed")
+
+    def show(self, metric: int) -> dict[str, Any]:
+        return get(self.http, f"metrics/{metric}")
+
+    def events(self, metric: int, count: int, **query: Any) -> list[dict[str, Any]]:
+        """Events of a metric, newest first, once there are so many."""
+        query = {"metricId": metric, "limit": 1000, **query}
+
+        def enough() -> list[dict[str, Any]] | None:
+            found = get(self.http, "events", **query)
+            return found if len(found) >= count else None
+
+        return wait_until(enough) if count else get(self.http, "events", **query)
+
+    def counted(self, metric: int, hits: int) -> list[dict[str, Any]]:
+        """All events of a metric whose line was reached so often, newest first."""
+
+        def all_there() -> bool:
+            shown = self.show(metric)
+            # Hits are reported each second, rows come before: what is recorded by then is all.
+            return shown["hitCount"] >= hits and (
+                len(self.events(metric, 0)) == shown["recordedCount"]
+            )
+
+        wait_until(all_there)
+        assert self.show(metric)["hitCount"] == hits
+        return self.events(metric, 0)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _said(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        assert line, "the program has ended"
+        return line
+
+    def _own_connection(self) -> dict[str, Any] | None:
+        found = [c for c in get(self.http, "connections") if c["pid"] == self.pid]
+        return found[0] if found else None
+
+
+@contextlib.contextmanager
+def serving(home: Path, **settings: Any) -> Iterator[Served]:
+    """A daemon with a home of its own."""
+    home.mkdir(mode=0o700, exist_ok=True)
+    with (
+        running_daemon(home, **settings) as running,
+        httpx.Client(base_url=f"{running.url}/api/v1", trust_env=False, timeout=60) as http,
+    ):
+        yield Served(running, http, home)
+
+
+@contextlib.contextmanager
+def observing(served: Served, way: str) -> Iterator[Observed]:
+    """A program of its own."""
+    observed = Observed(served, way)
+    try:
+        yield observed
+    finally:
+        observed.close()
+
+
+def get(http: httpx.Client, path: str, status: int = 200, **query: Any) -> Any:
+    answer = http.get(path, params=query)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def post(http: httpx.Client, path: str, body: Any = None, status: int = 200) -> Any:
+    answer = http.post(path) if body is None else http.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    return answer.json()
