@@ -323,10 +323,10 @@ class Node:
             registry.remove_node(self._entry)
 
     def _serve(self, connection: control.Connection) -> None:
-        from treetap.node import routes  # not before somebody asks something
-
         if self.life.debugging is not None:
             self.life.debugging.hide_thread()
+        from treetap.node import routes  # not before somebody asks something
+
         probe_set = self.life.probe_set
         if probe_set is None:
             routes.serve(self, connection)

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 #: The mark: a word of the one who had it started.
 MARK_VARIABLE = "TREETAP_DEBUG_ADAPTER"
 
-#: An adapter whose program has left it ends by itself, in some 50 ms.
-_PATIENCE_S = 3.0
+#: An adapter whose program has left it ends by itself in some 50 ms, or when its editor, which it tells
+#: at once, has left too. An editor that doesn't is not waited for.
+_PATIENCE_S = 1.0
 #: After SIGKILL; only the kernel takes part in that.
 _KILL_PATIENCE_S = 2.0
 

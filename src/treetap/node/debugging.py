@@ -10,8 +10,10 @@ port of its own.
 
 from __future__ import annotations
 
+import _thread
+
 from treetap.errors import DaemonError, DebuggerError, StateError
-from treetap.node import debugport
+from treetap.node import debugport, thread
 from treetap.node.registration import Registrar
 
 TYPE_CHECKING = False
@@ -65,6 +67,8 @@ class Debugging:
         is_there = self._is_daemon_there()
         self._check()
         bound = self._open(settings.control_host, port, preferred)
+        if _thread.get_ident() in thread.identifiers():
+            self.hide_thread()  # the control plane's: what it has to say yet must not be stopped
         try:
             self._check()
             if is_there:

@@ -21,6 +21,7 @@ from treetap.node.imprint import Imprint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
     from typing import Any
 
@@ -80,6 +81,7 @@ class DebugPort:
         self._imprint: Imprint | None = None
         self._adapter: debugadapter.Adapter | None = None
         self._debugger: Any = None
+        self._hide: Callable[[], None] | None = None
 
     def open(self, host: str, port: int, timeout_s: float = OPEN_TIMEOUT_S) -> int:
         """Open it, in a thread of its own, so that nothing the caller holds is in the way.
@@ -138,14 +140,11 @@ class DebugPort:
         """Have debugpy leave the calling thread, one of ours, alone.
 
         It stops all threads at a breakpoint; who asks us to close the port must not be among them.
+        Nothing of the standard library runs before: debugpy would stop there already.
         """
-        if not self.host:
-            return
-        import threading
-
-        own: Any = threading.current_thread()
-        own.pydev_do_not_trace = True
-        own.is_pydev_daemon_thread = True
+        hide = self._hide
+        if hide is not None:
+            hide()
 
     # Inside; `open_here` and `_forget` run in the thread of the opening.
 
@@ -163,10 +162,12 @@ class DebugPort:
         _hide_threads()
         _hide_package(self._debugger)
         pydevd.SetupHolder.setup = None
+        self._hide = _hider(pydevd)
         self.host, self.port = str(address[0]), int(address[1])
 
     def _forget(self) -> None:
         self.host, self.port = "", 0
+        self._hide = None
         self._imprint = self._adapter = self._debugger = None
         if _process.port is self:
             _process.port = None
@@ -286,6 +287,32 @@ def _hide_threads() -> None:
 
     for name, code in _process.codes.items():
         getattr(threading, name).__code__ = code
+
+
+def _hider(pydevd: Any) -> Callable[[], None]:
+    """What hides the thread that calls it: as debugpy hides its own."""
+    import threading
+
+    active: dict[int, Any] = threading._active  # type: ignore[attr-defined]
+    if pydevd.PYDEVD_USE_SYS_MONITORING:
+        from _pydevd_sys_monitoring import pydevd_sys_monitoring
+
+        begin, end = pydevd_sys_monitoring.start_monitoring, pydevd_sys_monitoring.stop_monitoring
+    else:
+        begin = end = None
+    set_trace = pydevd.pydevd_tracing.TracingFunctionHolder._original_tracing or sys.settrace
+
+    def hide() -> None:
+        if begin is None:
+            set_trace(None)
+        else:
+            begin(all_threads=False)  # or there would be nothing to end
+            end(all_threads=False)
+        own = active.get(_thread.get_ident())
+        if own is not None:
+            own.pydev_do_not_trace = own.is_pydev_daemon_thread = True
+
+    return hide
 
 
 def _hide_package(debugger: Any) -> None:

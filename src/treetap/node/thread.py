@@ -116,7 +116,9 @@ def _start(run: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
 
     _roll.living.add(begun)
     try:
-        _thread.start_new_thread(begin, ())
+        # A debugger puts its own function in the place of this one, and would stop our threads too.
+        starts = getattr(_thread, "_original_start_new_thread", _thread.start_new_thread)
+        starts(begin, ())
     except BaseException:
         _roll.leave(begun)
         raise
