@@ -9,13 +9,14 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from treetap.api import config, events, probes, stream
 from treetap.api import daemon as daemon_routes
 from treetap.api.answer import error_answer, json_answer
 from treetap.api.guard import Guard
 from treetap.api.openapi import document
+from treetap.api.pages import Pages
 from treetap.api.rate import RateLimiter
 from treetap.api.v1 import rest
 from treetap.api.v1 import routes as v1
@@ -62,6 +63,7 @@ def make_application(
             _openapi(version),
         ],
         middleware=[
+            Middleware(Pages, daemon=daemon),
             # Who asks too often costs no look into who it is.
             Middleware(RateLimiter, daemon=daemon),
             Middleware(Guard, daemon=daemon),
@@ -91,10 +93,11 @@ async def _http_error(request: Request, error: Any) -> Response:
     """Starlette's own: no such path, no such method."""
     headers = dict(error.headers or {})
     if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_of(request))
         return error_answer(
             DaemonError(
                 f"{request.url.path} doesn't take {request.method}.",
-                f"It takes {headers.get('Allow', 'other methods')}.",
+                f"It takes {headers['Allow']}.",
                 slug="request-method",
             ),
             headers,
@@ -109,6 +112,15 @@ async def _http_error(request: Request, error: Any) -> Response:
         headers,
         path=request.url.path,
     )
+
+
+def _methods_of(request: Request) -> list[str]:
+    """All that a path takes; each of its routes has one."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            methods |= route.methods or set()
+    return sorted(methods)
 
 
 async def _unknown_error(request: Request, error: Exception) -> Response:

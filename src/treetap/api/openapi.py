@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from treetap.api import mcp_description as mcp
 from treetap.api.operation import Operation, operation, path_parameter, query
 from treetap.api.schema import NUMBER, SCHEMAS, SWITCH, TEXT, WHOLE, array, closed, ref
 from treetap.api.v1 import description as v1
@@ -38,6 +39,7 @@ def _paths() -> dict[str, dict[str, Operation]]:
         **_config_paths(),
         **v1.paths(),
         **rest.paths(),
+        **mcp.paths(),
     }
 
 

@@ -39,6 +39,7 @@ def operation(
         "403": "A web page, or a name that is not the daemon's.",
         **({"408": "The body didn't come."} if takes else {}),
         **({"413": "The body is larger than 1 MiB."} if takes else {}),
+        "429": "Too many requests: the next one after Retry-After, in seconds.",
         **(errors or {}),
     }
     for code, description in told.items():
