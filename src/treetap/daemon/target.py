@@ -38,8 +38,10 @@ MAX_AWAY_S = 600.0
 _ATTACH_S = 20.0
 #: How often it is looked whether the process is still there.
 _LOOK_S = 1.0
-#: For taking the logpoints out; the adapter may be stuck.
-_CLOSE_S = 2.0
+#: From the end of the adapter's connection to that of the process.
+_ENDING_S = 0.5
+#: For taking the logpoints out; more than the session allows itself, when the adapter is stuck.
+_CLOSE_S = 8.0
 
 
 class TargetState(IntEnum):
@@ -330,7 +332,7 @@ class Target:
             while session.is_alive and not (self._end or self._is_taken or self._is_process_over):
                 await self._waits(_LOOK_S)
                 self._nudge.clear()
-            if self._is_process_over:
+            if not self._is_taken and await self._has_ended():
                 reason = "exit"
         except asyncio.CancelledError:
             reason = "sleep"
@@ -344,6 +346,15 @@ class Target:
                 self._host.lost(entry, link, reason)
             self._disconnected()
         log.info("target %s: %s", self.id, self._end or reason)
+
+    async def _has_ended(self) -> bool:
+        """Whether the process has ended: its adapter knows a moment before the system does."""
+        self._disconnected()
+        for _ in range(10):
+            if self._is_process_over:
+                return True
+            await asyncio.sleep(_ENDING_S / 10)
+        return False
 
     async def _follow(self, entry: NodeEntry) -> None:
         """The node has a link of its own: stay for as long as that is so."""

@@ -154,9 +154,9 @@ class Targets:
         return len(over)
 
     def alias(self, identity: NodeIdentity) -> str:
-        """The tree of the target that this node is of, if it has a link of its own; else ``""``."""
+        """The tree of the target that this node is of; ``""`` if it is of none."""
         target = self.of_node(node_key(identity))
-        return target.tree if target is not None and target.is_linked else ""
+        return target.tree if target is not None and target.is_open else ""
 
     def look(self, key: int) -> None:
         """The link of the node of this key came or went: its target acts upon it."""
@@ -196,6 +196,11 @@ class Targets:
             self._of_node[target.node_key] = target.id
             while len(self._of_node) > _MAX_NODES:
                 del self._of_node[next(iter(self._of_node))]
+        entry = self._roster.get(target.node_key)
+        if target.is_linked and entry is not None and entry.link is not None:
+            # It has been told of those that are for its own tree.
+            revision, probes = self.probes_for(entry.identity)
+            entry.link.send({"type": "probes", "revision": revision, "probes": probes})
         self._save()
 
     def linked(self, identity: NodeIdentity) -> NodeEntry | None:
