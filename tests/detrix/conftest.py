@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PIP_TIMEOUT_S = 150
+_FIRST = "1.2.0"
+#: 1.0.0 imports pydantic and doesn't ask for it.
+_NEEDED = ("pydantic>=2",)
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +42,17 @@ def real_client(real_things: Path) -> Callable[[str], Path]:
 
     def python_of(version: str) -> Path:
         folder = real_things / version
-        with _first_comer(folder) as is_first:
-            if is_first:
+        # What they need is the same, and takes pip longer than they do.
+        first = None if version == _FIRST else python_of(_FIRST)
+        with first_comer(folder) as is_first:
+            if is_first and first is None:
                 _run(sys.executable, "-m", "venv", str(folder / "venv"))
-                # 1.0.0 imports pydantic and doesn't ask for it.
-                _pip(folder, "install", f"detrix-py=={version}", "pydantic>=2")
+                _pip(folder, "install", f"detrix-py=={version}", *_NEEDED)
+            elif is_first:
+                _run(sys.executable, "-m", "venv", "--without-pip", str(folder / "venv"))
+                _copy_packages(real_things / _FIRST, folder)
+                into = ("--python", str(folder / "venv"))
+                _pip(real_things / _FIRST, *into, "install", "--no-deps", f"detrix-py=={version}")
         return folder / "venv" / "bin" / "python"
 
     return python_of
@@ -53,12 +63,12 @@ def real_examples(real_things: Path, real_client: Callable[[str], Path]) -> Call
     """``real_examples("1.2.0")`` is the folder ``examples`` of that version's source distribution."""
 
     def examples_of(version: str) -> Path:
-        real_client(version)  # whose pip gets it
+        real_client(_FIRST)  # whose pip gets it
         folder = real_things / f"{version}-source"
-        with _first_comer(folder) as is_first:
+        with first_comer(folder) as is_first:
             if is_first:
                 _pip(
-                    real_things / version,
+                    real_things / _FIRST,
                     *("download", "--no-deps", "--no-binary", "detrix-py"),
                     *("--dest", str(folder), f"detrix-py=={version}"),
                 )
@@ -73,7 +83,7 @@ def real_examples(real_things: Path, real_client: Callable[[str], Path]) -> Call
 
 
 @contextlib.contextmanager
-def _first_comer(folder: Path) -> Iterator[bool]:
+def first_comer(folder: Path) -> Iterator[bool]:
     """Whether ``folder`` is still to be filled; who comes meanwhile waits for that."""
     done = folder.with_name(f"{folder.name}.done")
     with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
@@ -84,6 +94,19 @@ def _first_comer(folder: Path) -> Iterator[bool]:
             folder.mkdir()
         yield is_first
         done.touch()
+
+
+def _copy_packages(source: Path, target: Path) -> None:
+    """All but detrix-py itself, and pip."""
+    (there,) = source.glob("venv/lib/python*/site-packages")
+    (here,) = target.glob("venv/lib/python*/site-packages")
+    shutil.copytree(
+        there,
+        here,
+        dirs_exist_ok=True,
+        copy_function=os.link,
+        ignore=shutil.ignore_patterns("detrix*", "pip", "pip-*"),
+    )
 
 
 def _pip(folder: Path, *arguments: str) -> None:
