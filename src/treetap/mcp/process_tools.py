@@ -33,7 +33,8 @@ async def list_processes(on: Services, process: words.Process = "") -> dict[str,
 async def wake(on: Services, process: words.Process = "") -> dict[str, Any]:
     """Wake processes: they are linked to the daemon, and their metrics are armed. What they start later wakes by itself."""
     nodes = await on.daemon.nearby.named(process)
-    return {**await on.post("/api/v1/wake"), "processes": await woken(on, nodes)}
+    processes = await woken(on, nodes)
+    return {**await on.post("/api/v1/wake"), "processes": processes}
 
 
 async def woken(on: Services, nodes: list[NearNode]) -> list[dict[str, Any]]:
@@ -52,7 +53,11 @@ async def sleep(on: Services, process: words.Process = "") -> dict[str, Any]:
     named = {node.identity.id for node in nodes}
     left_out = {node.identity.tree for node in everything if node.identity.id not in named}
     # Before the nodes: a child that starts in between must not wake again.
-    for tree in sorted({node.identity.tree for node in nodes} - left_out):
+    trees = {node.identity.tree for node in nodes} - left_out
+    if not process:
+        # Also those that have no process at present, and may start one at any time.
+        trees |= set(on.daemon.trees.awake)
+    for tree in sorted(trees):
         on.daemon.set_tree(tree, awake=False)
     failures = await on.daemon.nearby.sleep(nodes)
     return {**told, "processes": _outcomes(nodes, failures, "sleeping")}
@@ -90,7 +95,7 @@ async def create_connection(
         "port": port,
         "language": language,
         "name": name or f"{language}-{port}",
-        "workspaceRoot": workspace_root or "/",
+        "workspaceRoot": workspace_root,
         "hostname": hostname or socket.gethostname(),
         "safeMode": safe_mode,
         **({} if program is None else {"program": program}),
