@@ -521,7 +521,8 @@ class Driver:
         if "hit" in said:
             member.hits += 1
             return
-        member.jobs.pop(said["job"])
+        if member.jobs.pop(said["job"], None) is None and said["outcome"] != "quit":
+            raise StormError(f"{member.name} has ended job {said['job']} twice")
         if member.pid not in self.terminal.seen:
             self.terminal.look()
         if member.pid not in self.terminal.seen:

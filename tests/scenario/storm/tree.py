@@ -7,7 +7,6 @@ a way to stop at a prompt. SIGINT is reported, for it must come only when the dr
 
 import asyncio
 import bdb
-import contextlib
 import json
 import os
 import select
@@ -43,8 +42,8 @@ class Worker:
 
     def serve(self):
         while True:
-            # Whoever steps out of a job finds itself here, and may quit here.
-            with contextlib.suppress(bdb.BdbQuit):
+            job = None
+            try:
                 # Not in recv: a signal that comes just before it would be acted on at the next order.
                 while not select.select([self.connection], [], [], 0.2)[0]:
                     pass
@@ -52,7 +51,13 @@ class Worker:
                 if not received:
                     return
                 order = json.loads(received)
+                job = order.get("number")
                 getattr(self, f"on_{order.pop('do')}")(**order)
+            except bdb.BdbQuit:
+                # Whoever steps out of a job finds itself here, and may quit here: before the job's end
+                # was said, or after.
+                if job is not None:
+                    self.say(job=job, outcome="quit")
 
     def on_start(self, name, way):
         self.on_reap()
