@@ -42,6 +42,7 @@ _HOMES = {
     "StateError": "treetap.errors",
     "StoreError": "treetap.errors",
     "SupervisionError": "treetap.errors",
+    "TargetError": "treetap.errors",
 }
 
 #: Packages that are loaded when they are first used, as ``treetap.process.supervise_run_process``.
