@@ -43,6 +43,7 @@ SECOND = """
 host = "127.0.0.2"
 port = {port}
 allowed_hosts = ["tap.internal"]
+allowed_origins = ["http://localhost:3000"]
 open_paths = ["/health"]
 log_level = "info"
 
@@ -131,6 +132,7 @@ def test_what_the_file_says_holds_and_a_reload_changes_what_can_be_changed(runni
         changed = client.reload_config()
         assert set(changed["applied"]) == {
             "daemon.allowed_hosts",
+            "daemon.allowed_origins",
             "daemon.log_level",
             "store.max_age_days",
             "store.max_size_mib",

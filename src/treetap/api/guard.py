@@ -70,10 +70,11 @@ class Guard:
             )
         # A page that opens a WebSocket is one of HTTP's all the same.
         own = f"{scope.get('scheme', 'http').replace('ws', 'http', 1)}://{hosts[0]}"
-        if not all(browser.is_origin_allowed(origin, (own,)) for origin in origins):
+        allowed = (own, *self._daemon.configuration.current.daemon.allowed_origins)
+        if not all(browser.is_origin_allowed(origin, allowed) for origin in origins):
             return DaemonError(
                 f"A web page of {origins[0][:200]} may not speak to this daemon.",
-                "Only its own page may.",
+                "Only its own page may, and those in [daemon] allowed_origins of config.toml.",
                 slug="request-origin",
             )
         # What is open says only what anybody who can reach the port may know.

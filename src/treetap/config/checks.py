@@ -131,6 +131,15 @@ def names(given: Any) -> tuple[str, ...]:
     return tuple(name for name in (text(part) for part in parts) if name)
 
 
+def origins(given: Any) -> tuple[str, ...]:
+    """Origins of web pages, as a list or separated by commas; in lower case."""
+    found = tuple(origin.lower() for origin in names(given))
+    for origin in found:
+        if url(origin) != origin or "/" in origin.partition("://")[2]:
+            raise ValueError(f"{origin[:80]!r} is no site; write http://localhost:3000")
+    return found
+
+
 def paths(given: Any) -> tuple[str, ...]:
     """Paths of a URL, as a list or separated by commas."""
     found = names(given)

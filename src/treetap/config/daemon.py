@@ -25,6 +25,7 @@ class Serving(NamedTuple):
     host: str = "127.0.0.1"
     port: int = 8090
     allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
     open_paths: tuple[str, ...] = ("/health",)
     log_level: str = "info"
 
@@ -110,6 +111,10 @@ KEYS: dict[str, Key] = {
     "daemon.allowed_hosts": Key(
         checks.names,
         "Names under which the API may be reached, beside loopback's: what a request may have as Host.",
+    ),
+    "daemon.allowed_origins": Key(
+        checks.origins,
+        "Sites whose web pages may use the API in your browser, as http://localhost:3000: all of it, as you may.",
     ),
     "daemon.open_paths": Key(
         checks.paths,
