@@ -105,7 +105,7 @@ class Connections:
         self._daemon = daemon
 
     def all(self, *, only_active: bool = False) -> list[Connection]:
-        """Oldest first; each process once, whichever ways it came."""
+        """Newest first; each process once, whichever ways it came."""
         targets = [_of_target(target) for target in self._daemon.targets.all()]
         told = {connection.node_key for connection in targets}
         nodes = [
@@ -114,7 +114,7 @@ class Connections:
             # A target's earlier process is not a connection: its next one is the same target's.
             if entry.key not in told and not (entry.link is None and _is_of_target(entry))
         ]
-        found = sorted([*targets, *nodes], key=lambda each: each.created_us)
+        found = sorted([*targets, *nodes], key=lambda each: each.created_us, reverse=True)
         return [each for each in found if each.is_connected or not only_active]
 
     def get(self, connection_id: str) -> Connection:
