@@ -57,6 +57,7 @@ class Life:
         self._probe_set_factory = probe_set_factory
         self.state = SLEEPING
         self.daemon_url: str = node.settings.daemon_url
+        self._own_url = ""  # the last that the program itself named
         self.probe_set: ProbeSetLike | None = None
         self.awake: Awake | Debugging | None = None
         self.debugging: Debugging | None = None
@@ -88,8 +89,8 @@ class Life:
 
         Args:
             daemon_url: Instead of the configured one; kept for later wakes.
-            may_use_token: Prove to ``daemon_url`` that we hold the token; to the configured
-                daemon we always may.
+            may_use_token: Prove to ``daemon_url`` that we hold the token; to the daemon that was
+                configured, or named so before, we always may.
 
         Raises:
             DaemonError: It can't be reached, or isn't a treetap daemon.
@@ -107,8 +108,9 @@ class Life:
             self.state = next_state(origin, "wake")
             is_woken = False
             try:
-                is_given = daemon_url is not None and may_use_token
-                is_ours = is_given or url == self._settings.daemon_url
+                if daemon_url is not None and may_use_token:
+                    self._own_url = url
+                is_ours = url.rstrip("/") in (self._settings.daemon_url, self._own_url)
                 token = self._node.token() if is_ours else ""
                 if self._is_debugged:
                     self._begin_debugging(url, token, is_given=daemon_url is not None)
