@@ -38,12 +38,12 @@ def start(host: Host = "", port: Port = None) -> None:
     Says so if it runs already. Nodes and commands find it by its home, whatever its port.
     """
     settings = session.settings()
-    running = session.running_daemon(settings)
+    running = session.home_daemon(settings)
     if running is not None:
         print(f"The daemon runs already: {_line(running.status(), running.url)}")
         running.close()
         return
-    client = session.started_daemon(settings, host=host, port=port)
+    client = session.own_daemon(settings, host=host, port=port)
     print(f"The daemon runs: {_line(client.status(), client.url)}")
     client.close()
 
@@ -60,7 +60,7 @@ def restart(host: Host = "", port: Port = None) -> None:
     """Stop the daemon if it runs, and start it."""
     settings = session.settings()
     stopped(settings)
-    client = session.started_daemon(settings, host=host, port=port)
+    client = session.own_daemon(settings, host=host, port=port)
     print(f"The daemon runs: {_line(client.status(), client.url)}")
     client.close()
 
@@ -129,7 +129,7 @@ def stopped(settings: Settings) -> bool:
     """
     from treetap.node.identity import process_start_ns
 
-    client = session.running_daemon(settings)
+    client = session.home_daemon(settings)
     if client is None:
         return False
     pid = int(client.status()["pid"])

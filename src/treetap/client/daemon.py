@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import ssl
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from treetap.client.sse import read_events
-from treetap.errors import DaemonError
+from treetap.errors import ConfigError, DaemonError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,9 +30,19 @@ class DaemonClient:
         url: ``http://127.0.0.1:8090``.
         token: The shared token, if the daemon is another user's.
         timeout_s: For one answer. The live stream may be silent for longer.
+        verify_ssl: Check the certificate of an ``https`` daemon.
+        ca_bundle: File of certificates to check it with; ``""`` for the system's.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_s: float = 10.0,
+        verify_ssl: bool = True,
+        ca_bundle: str = "",
+    ) -> None:
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(
@@ -40,8 +51,7 @@ class DaemonClient:
             timeout=timeout_s,
             # A proxy of the environment knows nothing of our loopback.
             trust_env=False,
-            # Reading all of the system's certificates takes longer than an answer.
-            verify=self.url.startswith("https:"),
+            verify=_trust(self.url, verify_ssl, ca_bundle),
         )
 
     def __enter__(self) -> Self:
@@ -60,9 +70,10 @@ class DaemonClient:
 
     # -- the daemon ---------------------------------------------------------------------------
 
-    def health(self) -> dict[str, Any]:
+    def health(self, *, timeout_s: float | None = None) -> dict[str, Any]:
         """Who answers there; raises ``DaemonError`` (``daemon-foreign``) if it is not ours."""
-        health = self._get("/health")
+        limit = {} if timeout_s is None else {"timeout": timeout_s}
+        health = _json_of(self._request("GET", "/health", **limit), self.url)
         if not isinstance(health, dict) or "treetap" not in health:
             raise _foreign(self.url)
         return health
@@ -190,9 +201,6 @@ class DaemonClient:
         found: list[dict[str, Any]] = self._object("GET", f"{_API}/{name}")[name]
         return found
 
-    def _get(self, path: str) -> Any:
-        return _json_of(self._request("GET", path), self.url)
-
     def _object(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         answer = _json_of(self._request(method, path, **content), self.url)
         if not isinstance(answer, dict):
@@ -207,6 +215,23 @@ class DaemonClient:
         if answer.is_success:
             return answer
         raise _error_of(answer, self.url)
+
+
+def _trust(url: str, verify_ssl: bool, ca_bundle: str) -> bool | ssl.SSLContext:
+    """Whom to believe that they are who they say."""
+    # Reading all of the system's certificates takes longer than an answer.
+    if not url.startswith("https:") or not verify_ssl:
+        return False
+    if not ca_bundle:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(
+            f"The setting ca_bundle can't be {ca_bundle!r}: it holds no certificates.",
+            f"{exc}. Name a file of certificates in the form PEM.",
+            slug="config-value",
+        ) from exc
 
 
 def _json_of(answer: httpx.Response, url: str) -> Any:
