@@ -32,6 +32,7 @@ ERRORS = {
     "StateError",
     "StoreError",
     "SupervisionError",
+    "TargetError",
 }
 
 
