@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, Row
 from tests.detrix.described import described_client
 from tests.running_daemon import identity, running_daemon, status
+from treetap.daemon.tree import process_start_ns
 
 FILES = "Expressions and files"
 CONFORMANCE = [
@@ -171,3 +174,31 @@ def test_a_diff_makes_metrics_of_its_prints(http, running):
     assert http.get(f"/api/v1/metrics/{first['metricId']}").json()["group"] == "diff"
     bad = http.post("/api/v1/enable_from_diff", json={"diff": "no", "connectionId": "nobody"})
     assert bad.status_code == 404
+
+
+def test_a_diff_is_read_beside_the_program_s_own_directory(http, running, tmp_path):
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (tmp_path / "shop.py").write_text(SHOP)
+    # It has no prints yet: the line that would follow is observed.
+    program = subprocess.Popen(["sleep", "120"], cwd=folder)
+    link = running.connect(identity(program.pid, start_ns=process_start_ns(program.pid)))
+    try:
+        name = wait_until(
+            lambda: next(
+                (
+                    each["connectionId"]
+                    for each in http.get("/api/v1/connections").json()
+                    if each["pid"] == program.pid
+                ),
+                None,
+            )
+        )
+        body = {"diff": DIFF, "connectionId": name, "dryRun": True}
+        found = http.post("/api/v1/enable_from_diff", json=body).json()
+    finally:
+        link.close()
+        program.kill()
+        program.wait()
+    assert found["warnings"] == []
+    assert found["metrics"][0]["location"] == {"file": "shop.py", "line": 3}

@@ -30,7 +30,7 @@ _MAX_CODE_CHARS = 500
 
 class Observed(NamedTuple):
     """Attributes:
-    file: As the diff has it, or absolute where it was found.
+    file: As the diff has it: programs know their files by longer paths, and by shorter ones.
     line: Where to observe; 0 if there is no place for it.
     expressions: What to take.
     confidence: ``high`` (names), ``medium`` (calls) or ``low``.
@@ -133,7 +133,7 @@ class _Place:
                     "The line isn't in the file, and no other line follows it in its block."
                 )
         return Observed(
-            self._path,
+            self._file.path,
             line,
             expressions,
             printed.confidence,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psutil
 from starlette.routing import Route
 
 from treetap.api.answer import json_answer
@@ -16,7 +18,8 @@ from treetap.api.v1.fault import fault_body
 from treetap.api.v1.metric_request import LineOfFile, NewMetric
 from treetap.api.v1.metrics import Metrics
 from treetap.api.v1.reading import body_as
-from treetap.daemon.diffing import Observed, read_diff
+from treetap.daemon.diffing import Observed, Reading, read_diff
+from treetap.daemon.tree import process_start_ns
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
 _MAX_NAME_CHARS = 200
+_MAX_ROOTS = 20
 
 
 class Asked(msgspec.Struct, rename="camel"):
@@ -48,8 +52,7 @@ def routes(daemon: Daemon) -> list[Route]:
         """Makes what it can; what it can't says why."""
         asked = await body_as(request, Asked)
         connection = _connection(connections, asked.connection_id)
-        roots = [connection.workspace_root] if connection.workspace_root else []
-        reading = await asyncio.to_thread(read_diff, asked.diff, roots)
+        reading = await asyncio.to_thread(_read, daemon, connection, asked.diff)
         told = [await _enable(metrics, asked, connection, each) for each in reading.observed]
         statuses = [each["status"] for each in told]
         return json_answer(
@@ -65,6 +68,24 @@ def routes(daemon: Daemon) -> list[Route]:
         )
 
     return [Route("/api/v1/enable_from_diff", enable, methods=["POST"])]
+
+
+def _read(daemon: Daemon, connection: Connection, diff: str) -> Reading:
+    return read_diff(diff, roots_of(daemon, connection))
+
+
+def roots_of(daemon: Daemon, connection: Connection) -> list[str]:
+    """Directories that the paths of a diff may start from.
+
+    A program is often started below its repository, and seldom above it.
+    """
+    roots = [connection.workspace_root] if connection.workspace_root else []
+    entry = daemon.roster.get(connection.node_key)
+    # Another machine's process has another's number here.
+    if entry is not None and entry.identity.start_ns == process_start_ns(entry.identity.pid) > 0:
+        with suppress(psutil.Error):
+            roots.append(psutil.Process(entry.identity.pid).cwd())
+    return [str(each) for root in roots for each in (Path(root), *Path(root).parents)][:_MAX_ROOTS]
 
 
 async def _enable(
