@@ -25,8 +25,8 @@ LINKED, DEBUGPY = "linked", "debugpy"
 _names = itertools.count(1)
 
 
-def line_of(text: str) -> int:
-    lines = PROGRAM.read_text(encoding="utf-8").splitlines()
+def line_of(text: str, source: Path = PROGRAM) -> int:
+    lines = source.read_text(encoding="utf-8").splitlines()
     return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
@@ -57,6 +57,7 @@ class Observed:
 
     def __init__(self, served: Served, way: str) -> None:
         self.http = served.http
+        self._client = served.running.client
         self.name = f"shop-{next(_names)}"
         self._process = subprocess.Popen(
             [sys.executable, "-Xfrozen_modules=off", str(PROGRAM), way, self.name, served.url],
@@ -114,6 +115,10 @@ class Observed:
 
     def show(self, metric: int) -> dict[str, Any]:
         return get(self.http, f"metrics/{metric}")
+
+    def probe(self, metric: int) -> dict[str, Any]:
+        """The same by our own API, with how it fares in each process."""
+        return self._client.probe(f"p{metric}")
 
     def events(self, metric: int, count: int, **query: Any) -> list[dict[str, Any]]:
         """Events of a metric, newest first, once there are so many."""

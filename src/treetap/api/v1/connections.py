@@ -172,8 +172,10 @@ class Connections:
 
     async def clean_up(self) -> int:
         """Forget what is disconnected or failed; how many."""
-        targets = await self._daemon.targets.cleanup()
-        return targets + self._daemon.roster.forget_gone()
+        before = {connection.id for connection in self.all()}
+        await self._daemon.targets.cleanup()
+        self._daemon.roster.forget_gone()
+        return len(before - {connection.id for connection in self.all()})
 
     async def sleep(self) -> int:
         """Close all that are connected; how many those were."""
