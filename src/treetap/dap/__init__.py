@@ -9,5 +9,6 @@ from treetap.dap.child import Child
 from treetap.dap.hit import Fault, Hit
 from treetap.dap.logpoint import Counts, Logpoint, Placed
 from treetap.dap.session import Session
+from treetap.errors import DapError
 
-__all__ = ["Child", "Counts", "Fault", "Hit", "Logpoint", "Placed", "Session", "attach"]
+__all__ = ["Child", "Counts", "DapError", "Fault", "Hit", "Logpoint", "Placed", "Session", "attach"]

@@ -41,6 +41,7 @@ async def attach(
     program: str = "",
     child_pid: int = 0,
     timeout_s: float = 5.0,
+    silent_s: float = 5.0,
 ) -> Session:
     """Connect to the adapter, and attach to the program behind it.
 
@@ -60,6 +61,7 @@ async def attach(
         program: Its file, where such an adapter wants that.
         child_pid: Attach to this child (``Child``) and not to the main program.
         timeout_s: For all of it.
+        silent_s: A program that doesn't answer for so long is stopped, or holds its GIL.
 
     Raises:
         DapError: With slug ``dap-unreachable`` (refused, no such host), ``dap-slow`` (too late),
@@ -69,7 +71,7 @@ async def attach(
     """
     listener = Listener(on_hit, on_fault, on_placed or _ignore, on_child, on_end).guarded()
     channel = Channel(host, port)
-    way = _way(channel, listener, language, pid, program)
+    way = _way(channel, listener, language, silent_s, pid, program)
     session = Session(channel, way, listener, name=name, language=LANGUAGES[language.lower()])
     try:
         async with asyncio.timeout(timeout_s):
@@ -127,10 +129,12 @@ def _require(channel: Channel, answer: Message) -> None:
     raise channel.refused("attach", answer.complaint)
 
 
-def _way(channel: Channel, listener: Listener, language: str, pid: int, program: str) -> Way:
+def _way(
+    channel: Channel, listener: Listener, language: str, silent_s: float, pid: int, program: str
+) -> Way:
     known = LANGUAGES.get(language.lower())
     if known == "python":
-        return ByAgent(channel, listener)
+        return ByAgent(channel, listener, silent_s)
     raise DapError(
         f"{language!r} is no language that can be observed through a debug adapter.",
         f"Use one of {', '.join(sorted(set(LANGUAGES.values())))}.",

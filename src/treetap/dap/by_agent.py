@@ -34,17 +34,16 @@ _TIMEOUT_S = 10.0
 #: After the bell, for more rows to come along; and between two looks where no bell was heard.
 _GATHER_S = 0.005
 _LOOK_S = 1.0
-#: A program that doesn't answer for so long is stopped, or holds the GIL.
-_SILENT_S = 5.0
 _MAX_DRAIN_CHARS = 2_000_000
 
 
 class ByAgent:
     """The agent's other end."""
 
-    def __init__(self, channel: Channel, listener: Listener) -> None:
+    def __init__(self, channel: Channel, listener: Listener, silent_s: float) -> None:
         self._channel = channel
         self._listener = listener
+        self._silent_s = silent_s
         self._placing = Placing(channel, self._moved)
         # By file and the first of them: the logpoints that share a line, and so a breakpoint.
         self._sharing: dict[tuple[str, str], list[Logpoint]] = {}
@@ -223,8 +222,10 @@ class ByAgent:
                 self._bell.clear()
                 await self._drain()
         except DapError as exc:
-            if self._channel.is_open:
-                self._listener.on_fault(Fault("", "adapter", exc.line))
+            self.is_answering = False
+            # A program that ends says so in a moment, and this task is cancelled.
+            await asyncio.sleep(_LOOK_S)
+            self._listener.on_fault(Fault("", "adapter", exc.line))
 
     async def _drain(self) -> None:
         more = True
@@ -233,7 +234,7 @@ class ByAgent:
                 "evaluate",
                 {"expression": f"{_AGENT}.drain({_MAX_DRAIN_CHARS})", "context": "clipboard"},
             )
-            await asyncio.wait([answer], timeout=_SILENT_S)
+            await asyncio.wait([answer], timeout=self._silent_s)
             if not answer.done():
                 self._is_silent()
             found = await answer
@@ -245,7 +246,7 @@ class ByAgent:
     def _is_silent(self) -> None:
         self.is_answering = False
         self._listener.on_fault(
-            Fault("", "silent", f"The program has not answered for {_SILENT_S:g} s.")
+            Fault("", "silent", f"The program has not answered for {self._silent_s:g} s.")
         )
 
     def _deliver(self, text: str) -> bool:

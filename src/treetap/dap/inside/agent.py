@@ -18,7 +18,6 @@ Expressions are evaluated as they are, as debugpy does: properties of the progra
 
 from __future__ import annotations
 
-import atexit
 import collections
 import json
 import os
@@ -43,6 +42,8 @@ _MAX_ROWS = 20_000
 _MAX_CHARS = 16_000_000
 #: A bell that nobody heard is rung again.
 _BELL_AGAIN_NS = 200_000_000
+#: The end of the program waits no longer for its last rows to leave.
+_LAST_WORDS_S = 0.5
 _RESUME = -1
 if sys.version_info[:2] == (3, 11):
     import opcode
@@ -71,7 +72,7 @@ class Agent:
         self.lock = threading.RLock()
         #: Threads that are in ``take``: what an expression calls is not observed.
         self.inside: set[int] = set()
-        atexit.register(self.last_words)
+        _at_end(self.last_words)
 
     # -- called by the session, in debugpy's thread ---------------------------------------------
 
@@ -104,7 +105,7 @@ class Agent:
     def close(self) -> str:
         """Take everything out again."""
         self.points = {}
-        atexit.unregister(self.last_words)
+        _not_at_end(self.last_words)
         import builtins
 
         if getattr(builtins, NAME, None) is self:
@@ -148,7 +149,11 @@ class Agent:
 
             debugger = get_global_debugger()
             text = self.nonce + self.drain(_MAX_CHARS)
-            debugger.writer.add_command(debugger.cmd_factory.make_io_message(text + "\n", "1"))
+            writer = debugger.writer
+            writer.add_command(debugger.cmd_factory.make_io_message(text + "\n", "1"))
+            deadline_s = time.monotonic() + _LAST_WORDS_S
+            while not writer.empty() and time.monotonic() < deadline_s:
+                time.sleep(0.002)
         except Exception:  # noqa: BLE001 - another version's, or no client: then they are lost
             return
 
@@ -240,6 +245,16 @@ class Point:
         except Exception as exc:  # noqa: BLE001 - whatever the program's objects raise
             self.condition_error = f"{type(exc).__name__}: {_message(exc)}"
             return "condition-error"
+
+
+def _at_end(call: Callable[[], None]) -> None:
+    """Have it called when the main thread ends: `atexit` is too late, debugpy has gone by then."""
+    getattr(threading, "_register_atexit", lambda _: None)(call)
+
+
+def _not_at_end(call: Callable[[], None]) -> None:
+    calls = getattr(threading, "_threading_atexits", [])
+    calls[:] = [each for each in calls if getattr(each, "func", None) != call]
 
 
 def _compiled(text: str) -> tuple[CodeType | Exception, bool]:
