@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -87,6 +89,28 @@ def test_files_of_dead_processes_and_of_strangers_are_passed_over(home, program)
     (directory / "torn.json").write_text('{"pid": 1')
     nodes = on_loop(home, lambda nearby: nearby.all())
     assert [node.identity.pid for node in nodes] == [program.pid]
+
+
+@pytest.mark.parametrize("after_s", [0, 0.001, 0.01, 0.1])
+def test_who_no_longer_waits_for_a_stopped_process_leaves_no_thread_that_does(
+    home, program, after_s
+):
+    async def give_up(nearby):
+        (node,) = await nearby.all()
+        os.kill(program.pid, signal.SIGSTOP)
+        try:
+            # Its kernel takes the request; nobody ever reads it.
+            asking = asyncio.create_task(nearby.ask(node, "status", timeout_s=600))
+            await asyncio.wait([asking], timeout=after_s)
+            asking.cancel()
+            await asyncio.wait([asking])
+            # This waits for the threads of the loop.
+            await asyncio.get_running_loop().shutdown_default_executor()
+        finally:
+            os.kill(program.pid, signal.SIGCONT)
+        return asking.cancelled()
+
+    assert on_loop(home, give_up)
 
 
 def test_a_process_that_is_gone_meanwhile_is_told_as_silent(home, program):

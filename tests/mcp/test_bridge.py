@@ -82,3 +82,7 @@ def test_a_call_starts_the_daemon_and_one_that_has_ended_is_started_again(daemon
     asyncio.run(talk())
     status = httpx.get(f"{find_daemon(home)}/status", trust_env=False).json()
     assert status["mcpClients"] == [], "it says goodbye when its stdin ends"
+    logged = (home / "daemon.log").read_text()
+    assert "serves http" in logged
+    assert "POST" not in logged, "not a line a request"
+    assert "session" not in logged

@@ -31,7 +31,8 @@ def open_log(path: Path) -> logging.Handler:
     if root.level in (logging.NOTSET, logging.WARNING):
         root.setLevel(logging.INFO)
     # One line a request is too many, at the rate at which faces ask.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for name in ("uvicorn", "mcp", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     return handler
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,8 +104,14 @@ class Nearby:
             ControlPlaneError: No answer in time (slug ``node-silent``), or a refusal, in the
                 node's own words.
         """
+        patience = _Patience()
         async with self._turns:
-            return await asyncio.to_thread(self._request, node, route, body, timeout_s)
+            try:
+                return await asyncio.to_thread(
+                    self._request, node, route, body, timeout_s, patience.hold
+                )
+            finally:
+                patience.end()
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -124,7 +132,12 @@ class Nearby:
         return await asyncio.gather(*map(act, nodes))
 
     def _request(
-        self, node: NearNode, route: str, body: dict[str, Any] | None, timeout_s: float
+        self,
+        node: NearNode,
+        route: str,
+        body: dict[str, Any] | None,
+        timeout_s: float,
+        on_socket: Callable[[Any], None],
     ) -> dict[str, Any]:
         headers = {"content-type": "application/json"}
         token = self._token()
@@ -138,6 +151,7 @@ class Nearby:
                 timeout_s=timeout_s,
                 headers=headers,
                 body=b"" if body is None else json.dumps(body).encode(),
+                on_socket=on_socket,
             )
             answer = json.loads(response.body)
             fields = answer["error"] if response.status >= 400 else answer
@@ -167,6 +181,34 @@ class Nearby:
             if tree.is_alive(identity.id):
                 found.append(NearNode(identity, _control_url(entry["control"])))
         return sorted(found, key=lambda node: (node.identity.start_ns, node.identity.pid))
+
+
+class _Patience:
+    """Ends a request in another thread when nobody waits for it any more.
+
+    That thread would wait for a stopped process, and the daemon's end for the thread.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: list[Any] = []
+        self._is_over = False
+
+    def hold(self, sock: Any) -> None:
+        """Called in the other thread, with what it will wait for."""
+        self._sockets.append(sock)
+        # Or this comes first and `end` sees the socket, or `end` was first.
+        if self._is_over:
+            _shut(sock)
+
+    def end(self) -> None:
+        self._is_over = True
+        for sock in self._sockets:
+            _shut(sock)
+
+
+def _shut(sock: Any) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _control_url(control: dict[str, Any]) -> str:
