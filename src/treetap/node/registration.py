@@ -146,6 +146,7 @@ class Registrar:
     ) -> None:
         self._node = node
         self._token = token
+        self._is_treetaps = False
         settings = node.settings
         self._registry = Registry(
             daemon_url,
@@ -156,7 +157,8 @@ class Registrar:
 
     def check(self) -> None:
         """Ask for the daemon's health. Raises as ``Registry.health``."""
-        self._registry.health(self._node.settings.health_check_timeout)
+        health = self._registry.health(self._node.settings.health_check_timeout)
+        self._is_treetaps = "treetap" in health
 
     def register(self, debug_port: int) -> Registered:
         """Tell the daemon where our debugger listens. Raises as ``Registry.register``.
@@ -180,8 +182,10 @@ class Registrar:
         control_url = node.control_url()
         if control_url:
             fields["controlPlaneUrl"] = control_url
-        # For treetap's daemon: which node this is. Others pass over it.
-        return {**fields, **build_fields(), "treetap": node.identity.to_dict()}
+        if self._is_treetaps:
+            # Which process it is, before the debugger says so. To Detrix's a pid is one to attach to.
+            fields["pid"] = node.identity.pid
+        return {**fields, **build_fields()}
 
     def _host(self) -> str:
         settings = self._node.settings
