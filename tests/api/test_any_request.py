@@ -6,6 +6,7 @@ some parts are exchanged for what is there, so that they get further than "there
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
@@ -20,15 +21,18 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from tests.api.validation import complaints
+from tests.conftest import wait_until
 from tests.running_daemon import RunningDaemon, identity, running_daemon
 from treetap.api.openapi import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DOCUMENT = document("1")
 #: One ends the daemon, the other never ends.
 LEFT_OUT = {"/api/v2/shutdown", "/api/v2/events/stream"}
+TAKES_AWAY = {"/api/v1/sleep", "/api/v1/connections/cleanup"}
 #: Requests of an operation, right ones and as many wrong ones.
 EXAMPLES = 6
 #: Neither takes anything that could be wrong.
@@ -49,51 +53,69 @@ class There(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def there(tmp_path_factory) -> Iterator[There]:
+def place(tmp_path_factory) -> Iterator[tuple[RunningDaemon, Path, int]]:
+    """A daemon with a node; a source file; a port on which nobody listens, and nobody can."""
     home = tmp_path_factory.mktemp("home")
     source = home / "shop.py"
     source.write_text(
         "def total(order):\n    price = order.price\n    print(price)\n    return price\n"
     )
     with running_daemon(home) as running, socket.socket() as closed:
-        # A port on which nobody listens, and nobody can meanwhile.
         closed.bind(("127.0.0.1", 0))
-        client = running.client
-        client.add_probe(location=f"{source}:2", expressions=["price"], name="orders", group="shop")
-        client.add_probe(location=f"{source}:3", expressions=["order"], snapshot=True, name="more")
         link = running.connect(identity())
-        link.send(["batch", "p1", 0, [[1, 5], [2, "x"]]])
-        with httpx.Client(base_url=running.url, trust_env=False) as http:
-            connection = http.get("/api/v1/connections").json()[0]["connectionId"]
-        yield There(
-            running,
-            {
-                "probe": ["orders", "p1", "p2"],
-                "metric": ["1", "2"],
-                "metricId": [1, 2],
-                "metricName": ["orders"],
-                "connection": [connection],
-                "connectionId": [connection],
-                "group": ["shop", "default"],
-                "tree": [identity().tree],
-                "node": [identity().id],
-                "location": [f"{source}:2", {"file": str(source), "line": 3}],
-                "filePath": [str(source), str(home)],
-                "findVariable": ["price"],
-                "diff": [DIFF.format(source)],
-                "toml": TOMLS,
-                "configToml": TOMLS,
-                "expression": ["price + 1", "eval(x)", "a.password"],
-                "expressions": [["price"], ["price", "order"]],
-                "language": ["python", "go", "rust"],
-                "method": ["tools/list", "initialize", "tools/call"],
-                # Nothing is sent to anywhere else.
-                "host": ["127.0.0.1"],
-                "port": [closed.getsockname()[1]],
-                "controlPlaneUrl": [None],
-            },
-        )
+        yield running, source, closed.getsockname()[1]
         link.close()
+
+
+@pytest.fixture
+def there(place) -> There:
+    """Some of everything, whatever the tests before have taken away."""
+    running, source, port = place
+    client = running.client
+    for probe in client.probes():
+        client.remove_probe(probe["id"])
+    orders = client.add_probe(
+        location=f"{source}:2", expressions=["price"], name="orders", group="shop"
+    )["id"]
+    more = client.add_probe(location=f"{source}:3", expressions=["a"], snapshot=True)["id"]
+    with contextlib.closing(running.connect(identity(5))) as link:
+        link.send(["batch", orders, 0, [[1, 5], [2, "x"]]])
+        wait_until(lambda: client.events(probe="orders")["events"])
+    with httpx.Client(base_url=running.url, trust_env=False) as http:
+        connection = http.get("/api/v1/connections").json()[0]["connectionId"]
+    named = {
+        "probe": ["orders", orders, more],
+        "metric": [orders[1:], more[1:]],
+        "metricId": [int(orders[1:])],
+        "metricName": ["orders"],
+        "connection": [connection],
+        "connectionId": [connection],
+        "group": ["shop", "default"],
+        "tree": [identity().tree],
+        "node": [identity().id],
+        "location": [f"{source}:2", {"file": str(source), "line": 3}],
+        "filePath": [str(source), str(source.parent)],
+        "findVariable": ["price"],
+        "diff": [DIFF.format(source)],
+        "toml": TOMLS,
+        "configToml": TOMLS,
+        "expression": ["price + 1", "eval(x)", "a.password"],
+        "expressions": [["price"], ["price", "order"]],
+        "language": ["python", "go", "rust"],
+        "name": ["orders", "a_name", "another-name"],
+        "enabled": [True],
+        "safetyLevel": ["strict", "trusted"],
+        "mode": ["sample", "throttle", "stream"],
+        "workspaceRoot": [str(source.parent)],
+        "hostname": ["here"],
+        "method": ["tools/list", "initialize", "tools/call"],
+        "id": [1],
+        # Nothing is sent to anywhere else.
+        "host": ["127.0.0.1"],
+        "port": [port],
+        "controlPlaneUrl": [None],
+    }
+    return There(running, named)
 
 
 TOMLS = [
@@ -116,15 +138,20 @@ ALWAYS = ("host", "port", "controlPlaneUrl")
 
 
 def season(case: Any, named: dict[str, list[Any]], draw: Any) -> None:
-    """Exchange parts of a request for what is there: half of them, and addresses always."""
+    """Exchange parts of a request for what is there: all that can be, or some; addresses always."""
+    share = draw.choice([0.3, 0.3, 1])
     parts = [case.path_parameters, case.query, case.body]
     for part in parts:
         if not isinstance(part, dict):
             continue
+        if "jsonrpc" in part and share == 1:
+            # Without it nobody waits for an answer.
+            part["id"] = 1
         for name in list(part):
             is_right = name in ALWAYS and type(part[name]) in (str, int)
-            if name in named and (is_right or draw.random() < 0.5):
-                part[name] = draw.choice(named[name])
+            if name in named and (is_right or draw.random() < share):
+                alike = [each for each in named[name] if type(each) is type(part[name])]
+                part[name] = draw.choice(alike or named[name])
 
 
 def faults_of(operation: Any, there: There, http: requests.Session) -> list[str]:
@@ -168,7 +195,11 @@ def fault_of(answer: schemathesis.Response, responses: dict[str, Any]) -> str:
 def operations(*prefixes: str) -> list[Any]:
     schema = schemathesis.openapi.from_dict(DOCUMENT)
     found = [result.ok() for result in schema.get_all_operations()]
-    return [each for each in found if each.path.startswith(prefixes) and each.path not in LEFT_OUT]
+    wanted = [
+        each for each in found if each.path.startswith(prefixes) and each.path not in LEFT_OUT
+    ]
+    # What takes things away comes last.
+    return sorted(wanted, key=lambda each: each.method == "delete" or each.path in TAKES_AWAY)
 
 
 @pytest.mark.parametrize(
