@@ -11,6 +11,7 @@ import pytest
 from treetap.daemon.target_identity import (
     Registration,
     checked,
+    is_local,
     local_start_ns,
     node_identity,
     target_id,
@@ -69,6 +70,16 @@ def test_a_process_of_elsewhere_has_the_pid_that_the_adapter_tells_and_no_more()
 def test_a_containers_port_on_loopback_doesnt_make_its_pids_ours():
     assert local_start_ns(HERE, os.getpid()) > 0
     assert local_start_ns(HERE._replace(hostname="3f0c9e5d7a1b"), os.getpid()) == 0
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.3.4", "::1", "[::1]", "0.0.0.0"])
+def test_every_address_of_this_machine_is_its_own(host):
+    assert is_local(HERE._replace(host=host))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "example.invalid", ""])
+def test_no_other_address_is(host):
+    assert not is_local(HERE._replace(host=host))
 
 
 @pytest.mark.parametrize(

@@ -139,9 +139,9 @@ def is_local(registration: Registration) -> bool:
     """Whether its pids are this machine's.
 
     A port of a container may be at hand as one of loopback; its pids are of another world, and so
-    is, as a rule, its host name.
+    is, as a rule, its host name. Machines that are copies of one image share that, but no address.
     """
-    return registration.hostname in ("", _own_hostname()) and auth.is_loopback(registration.host)
+    return registration.hostname in ("", _own_hostname()) and _is_own_address(registration.host)
 
 
 def _invalid(what: str, hint: str) -> TargetError:
@@ -151,6 +151,23 @@ def _invalid(what: str, hint: str) -> TargetError:
 def _hash(*parts: object) -> str:
     # JSON keeps apart what a separator in a name would run together.
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _is_own_address(host: str) -> bool:
+    """Of a numeric address, or loopback's name: whether it is this machine's."""
+    host = host.strip("[]")
+    if auth.is_loopback(host):
+        return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                # Nobody can bind the address of another machine; nothing is sent.
+                sock.bind((host, 0))
+        except OSError:
+            continue
+        return True
+    return False
 
 
 def _own_hostname() -> str:

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 TARGETS_FILE = "targets.json"
 #: How long a registration waits for its adapter; clients wait 5 s for the answer.
 ANSWER_S = 3.0
+#: For all to be let go, at the daemon's end.
+_STOP_S = 10.0
 #: A child waits for this before its first line.
 _CHILD_S = 10.0
 #: Of those that are over, so many are remembered.
@@ -71,7 +73,7 @@ class Targets:
     async def stop(self) -> None:
         """Let all go; their programs run on."""
         self._is_stopping = True
-        await asyncio.gather(*(target.close() for target in self.all()))
+        await asyncio.gather(*(target.close(_STOP_S) for target in self.all()))
 
     async def register(
         self,
