@@ -40,6 +40,22 @@ def test_long_texts_are_cut_before_lists_are():
     assert "48000 characters more" in content["values"][0]
 
 
+def test_a_list_deep_inside_is_cut_where_it_is():
+    threads = [{"name": f"t{i}", "frames": ["f shop.py:1"] * 20} for i in range(200)]
+    content = json.loads(bounded({"processes": [{"pid": 7, "dump": {"threads": threads}}]}, 10_000))
+    (process,) = content["processes"]
+    kept = process["dump"]["threads"]
+    assert process["pid"] == 7
+    assert kept == threads[: len(kept)]
+    assert content["left_out"] == {"processes[0].dump.threads": 200 - len(kept)}
+
+
+def test_the_answer_itself_stays_as_it_is():
+    answer = {"values": list(range(10_000))}
+    bounded(answer, 1000)
+    assert answer == {"values": list(range(10_000))}
+
+
 def test_one_large_thing_is_shown_as_far_as_it_fits():
     answer = {"one": {str(i): i for i in range(50_000)}}
     text = bounded(answer, 10_000)

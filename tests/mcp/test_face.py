@@ -166,6 +166,8 @@ def test_calls_are_counted_with_their_errors(stage):
 
 
 def test_without_the_sdk_the_daemon_says_what_is_missing(home, monkeypatch):
+    # As if it were not there, and nothing of it had been loaded yet.
+    monkeypatch.delitem(sys.modules, "treetap.mcp.server", raising=False)
     monkeypatch.setitem(sys.modules, "mcp", None)
     with running_daemon(home) as running:
         answer = httpx.post(f"{running.url}/mcp", json={**MESSAGE, "method": "tools/list"})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from treetap.cli import session
-from treetap.errors import DaemonError
 
 EPILOG = """\b
 Examples:
@@ -20,14 +17,12 @@ def mcp() -> None:
     An agent starts this by itself: give it the command in its configuration. The daemon is started when the first
     tool is called. The same tools are at /mcp of the daemon, over HTTP.
     """
-    if importlib.util.find_spec("mcp") is None:
-        raise DaemonError(
-            "The package mcp isn't installed.",
-            "Install it beside treetap: pip install 'treetap[mcp]'.",
-            slug="mcp-missing",
-        )
     from importlib.metadata import version
 
-    from treetap.mcp.bridge import run
+    try:
+        from treetap.mcp.bridge import run
+    except ImportError as exc:
+        from treetap.mcp.face import missing
 
+        raise missing(exc) from exc
     run(session.settings(), version("treetap"))

@@ -8,7 +8,7 @@ a client is known in ``/status``.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import importlib
 import uuid
 from typing import TYPE_CHECKING, Any, cast
 
@@ -128,16 +128,22 @@ class Face:
     async def _loaded(self, services: Services) -> Server:
         async with self._loading:
             if self._server is None:
-                if importlib.util.find_spec("mcp") is None:
-                    raise DaemonError(
-                        "This daemon can't serve agents: the package mcp isn't installed.",
-                        "Install it beside treetap: pip install 'treetap[mcp]'.",
-                        slug="mcp-missing",
-                    )
-                # Takes a second, in which the loop has others to serve.
-                module = await asyncio.to_thread(importlib.import_module, "treetap.mcp.server")
+                try:
+                    # Takes a second, in which the loop has others to serve.
+                    module = await asyncio.to_thread(importlib.import_module, "treetap.mcp.server")
+                except ImportError as exc:
+                    raise missing(exc) from exc
                 self._server = cast("Server", module.Server(services, self._version))
             return self._server
+
+
+def missing(cause: ImportError) -> DaemonError:
+    """What to say if the SDK isn't there, or is too old."""
+    return DaemonError(
+        f"Agents can't be served without the package mcp: {cause}.",
+        "Install it beside treetap: pip install 'treetap[mcp]'.",
+        slug="mcp-missing",
+    )
 
 
 class _Endpoint:
