@@ -9,13 +9,13 @@ import socket
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, SAME, Row
+from tests.detrix.described import described_client
 from tests.running_daemon import identity, running_daemon
 from treetap.api.v1.live import MAX_SOCKETS
 from treetap.store.schema import node_key
@@ -217,8 +217,10 @@ def test_a_filter_that_makes_no_sense_is_told_before_the_socket_opens(running):
     assert json.loads(refused.value.response.body)["errorCode"] == 3001
 
 
-def test_a_request_that_opens_no_socket_is_refused(running):
-    assert httpx.get(f"{running.url}/ws", trust_env=False).status_code == 404
+def test_a_request_that_opens_no_socket_is_told_how(running):
+    with described_client(running.url) as http:
+        answer = http.get("/ws")
+    assert (answer.status_code, answer.headers["upgrade"]) == (426, "websocket")
 
 
 def test_the_daemon_s_end_is_the_stream_s_end(home):

@@ -39,11 +39,11 @@ def check_expression(text: str, *, language: str, safety: str) -> Verdict:
 
     Args:
         text: The expression.
-        language: One of ``LANGUAGES``.
+        language: One of ``LANGUAGES``; nothing is safe in another.
         safety: ``strict`` or ``trusted``.
 
     Raises:
-        ProbeError: There is no such language or level (slug ``probe-invalid``).
+        ProbeError: There is no such level (slug ``probe-invalid``).
     """
     level = LEVELS.get(safety)
     if level is None:
@@ -54,10 +54,9 @@ def check_expression(text: str, *, language: str, safety: str) -> Verdict:
         )
     known = LANGUAGES.get(language.lower())
     if known is None:
-        raise ProbeError(
-            f"{language[:80]!r} is no language whose expressions are known here.",
-            f"Use one of {', '.join(LANGUAGES)}.",
-            slug="expression-language",
+        return _refused(
+            f"{language[:80]!r} is no language whose expressions are known here: "
+            f"{', '.join(LANGUAGES)}."
         )
     return _check_python(text, level) if known == "python" else _check_other(text, level)
 

@@ -53,7 +53,13 @@ def routes(daemon: Daemon) -> list[Route]:
         asked = await body_as(request, Asked)
         connection = _connection(connections, asked.connection_id)
         reading = await asyncio.to_thread(_read, daemon, connection, asked.diff)
-        told = [await _enable(metrics, asked, connection, each) for each in reading.observed]
+        # All at once: a process may take a second to say what became of each.
+        told = await asyncio.gather(
+            *(
+                _enable(metrics, asked, connection, seen, name)
+                for seen, name in zip(reading.observed, _names(reading.observed), strict=True)
+            )
+        )
         statuses = [each["status"] for each in told]
         return json_answer(
             {
@@ -89,11 +95,11 @@ def roots_of(daemon: Daemon, connection: Connection) -> list[str]:
 
 
 async def _enable(
-    metrics: Metrics, asked: Asked, connection: Connection, seen: Observed
+    metrics: Metrics, asked: Asked, connection: Connection, seen: Observed, name: str
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "metricId": None,
-        "name": metric_name_at(seen.file, seen.line),
+        "name": name,
         "location": {"file": seen.file, "line": seen.line},
         "expressions": seen.expressions,
         "confidence": seen.confidence,
@@ -106,7 +112,7 @@ async def _enable(
     if asked.dry_run:
         return {**told, "status": "found"}
     wanted = NewMetric(
-        name=told["name"],
+        name=name,
         connection_id=connection.id,
         location=LineOfFile(seen.file, seen.line),
         expressions=seen.expressions,
@@ -125,6 +131,28 @@ async def _enable(
         "status": made["status"],
         "warnings": made.get("warnings", []),
     }
+
+
+def _names(found: list[Observed]) -> list[str]:
+    """A name of its own for each, the same whenever the diff is sent.
+
+    With its folder, where two files have one name; with a number, where two stand at one line.
+    """
+    files: dict[str, str] = {}
+    taken: set[str] = set()
+    given: list[str] = []
+    for seen in found:
+        name = metric_name_at(seen.file, seen.line)
+        if files.setdefault(name, seen.file) != seen.file:
+            name = metric_name_at("_".join(Path(seen.file).parts[-2:]), seen.line)
+        number, first = 1, name
+        while name in taken and not seen.complaint:
+            number += 1
+            name = f"{first}_{number}"
+        if not seen.complaint:
+            taken.add(name)
+        given.append(name)
+    return given
 
 
 def metric_name_at(file: str, line: int) -> str:

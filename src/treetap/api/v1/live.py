@@ -10,9 +10,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec.json
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
+from treetap.api.answer import error_answer
 from treetap.api.refusal import refuse
 from treetap.api.v1.connections import Connections
 from treetap.api.v1.event import (
@@ -30,6 +31,9 @@ from treetap.errors import DaemonError, TreetapError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
     from starlette.websockets import WebSocket
 
     from treetap.api.v1.event import Named
@@ -96,7 +100,7 @@ class Wanted:
         )
 
 
-def routes(daemon: Daemon) -> list[WebSocketRoute]:
+def routes(daemon: Daemon) -> list[BaseRoute]:
     # Open sockets by peer.
     peers: dict[str, int] = {}
 
@@ -118,7 +122,16 @@ def routes(daemon: Daemon) -> list[WebSocketRoute]:
             if not peers[peer]:
                 del peers[peer]
 
-    return [WebSocketRoute("/ws", live)]
+    return [WebSocketRoute("/ws", live), Route("/ws", _no_upgrade, methods=["GET"])]
+
+
+async def _no_upgrade(_request: Request) -> Response:
+    error = DaemonError(
+        "/ws is a WebSocket, and this request opens none.",
+        "Send Upgrade: websocket, with a client for WebSockets; or read /api/v2/events/stream.",
+        slug="request-upgrade",
+    )
+    return error_answer(error, {"upgrade": "websocket", "connection": "upgrade"}, path="/ws")
 
 
 async def _serve(listener: Listener, websocket: WebSocket, frames: Frames) -> None:

@@ -196,8 +196,29 @@ def _of_daemon() -> dict[str, dict[str, Operation]]:
         "/status": state,
         "/api/v1/status": state,
         "/metrics": {"get": numbers},
+        "/ws": {"get": _of_live_stream()},
         "/api/v1/mcp/usage": {"get": _v1("How agents use the tools", ref("ToolUsage"))},
     }
+
+
+def _of_live_stream() -> Operation:
+    live = _v1(
+        "Hits as they happen, each a text frame",
+        ANYTHING,
+        parameters=[
+            query("metricId", {**WHOLE, "minimum": 0}, "Of this metric."),
+            query("metricName", TEXT, "Of metrics with this name."),
+            query("connectionId", TEXT, "Of this connection."),
+            query("group", TEXT, "Of this group."),
+        ],
+        errors={
+            "426": "The request opens no WebSocket.",
+            "429": "This peer has too many of them.",
+        },
+    )
+    del live["responses"]["200"]
+    live["responses"]["101"] = {"description": "A WebSocket, on which the daemon alone speaks."}
+    return live
 
 
 def _of_sources() -> dict[str, dict[str, Operation]]:

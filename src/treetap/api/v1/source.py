@@ -57,7 +57,7 @@ async def _validate(request: Request) -> Response:
             "isSafe": verdict.is_safe,
             "expression": asked.expression,
             "metadata": None,
-            "language": LANGUAGES[asked.language.lower()],
+            "language": LANGUAGES.get(asked.language.lower(), asked.language),
             "violations": verdict.violations,
             "warnings": verdict.warnings,
         }

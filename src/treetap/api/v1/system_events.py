@@ -120,7 +120,12 @@ def _system_event(daemon: Daemon, names: dict[int, str], entry: JournalEntry) ->
     connection = None
     if entry.node:
         named = str(entry.details.get("name", ""))
-        connection = names.get(entry.node) or node_connection_id(named, entry.node)
+        target = daemon.targets.of_node(entry.node)
+        connection = (
+            names.get(entry.node)
+            or (target.id if target is not None else "")
+            or node_connection_id(named, entry.node)
+        )
     is_probe = entry.kind.startswith("probe-")
     return {
         "id": entry.id,
