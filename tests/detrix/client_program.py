@@ -98,7 +98,7 @@ def ask(path, body=None, method=None):
     port = detrix.status()["control_port"]
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.loads(response.read())
     except urllib.error.HTTPError as exc:
         text = exc.read()
@@ -255,9 +255,12 @@ def environment():
         "DETRIX_CA_BUNDLE": "/nowhere/ca.pem",
         "DETRIX_WORKSPACE_ROOT": "/nowhere",
     }.items():
+        before = os.environ.get(variable)
         os.environ[variable] = text
         begin(f"{variable}={text}")
         del os.environ[variable]
+        if before is not None:
+            os.environ[variable] = before
 
 
 def registration():

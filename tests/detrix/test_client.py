@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.detrix.conftest import PATIENCE
 from tests.detrix.conformance import BETTER, SAME, Row
 from tests.detrix.conftest import first_comer
 
@@ -119,7 +120,12 @@ def said(real_things, real_client, tmp_path_factory):
             running = {
                 who: subprocess.Popen(
                     [str(python), "-X", "frozen_modules=off", str(PROGRAM), *arguments],
-                    env={"HOME": str(home), "TREETAP_HOME": f"{home}/treetap", "PATH": os.defpath},
+                    env={
+                        "HOME": str(home),
+                        "TREETAP_HOME": f"{home}/treetap",
+                        "PATH": os.defpath,
+                        **PATIENCE,
+                    },
                     cwd=home,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.detrix.conftest import PATIENCE
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, SAME, Row
 from tests.detrix.observing import get, line_of, post, serving
@@ -52,7 +53,12 @@ def tell(served, debugger):
     starter = f"import sys; sys.argv = sys.argv[1:]\n{INSTEAD}"
     program = subprocess.Popen(
         [sys.executable, "-Xfrozen_modules=off", "-c", starter, str(CLIENT), "shop", served.url],
-        env={**os.environ, "TREETAP_HOME": str(served.home), "TREETAP_DEBUGGER": debugger},
+        env={
+            **os.environ,
+            "TREETAP_HOME": str(served.home),
+            "TREETAP_DEBUGGER": debugger,
+            **PATIENCE,
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

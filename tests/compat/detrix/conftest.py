@@ -11,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+#: For a machine that is busy with other things.
+PATIENCE = {f"DETRIX_{name}_TIMEOUT": "60" for name in ("HEALTH_CHECK", "REGISTER", "UNREGISTER")}
+
 
 class ForeignDaemon:
     """What a client needs of Detrix's daemon.
@@ -84,7 +87,7 @@ def run(tmp_path):
     """Runs a program with the facade in it; what it prints as JSON."""
 
     def run_program(text, **variables):
-        environment = {"HOME": str(tmp_path), "TREETAP_HOME": f"{tmp_path}/treetap"}
+        environment = {"HOME": str(tmp_path), "TREETAP_HOME": f"{tmp_path}/treetap", **PATIENCE}
         done = subprocess.run(
             [sys.executable, "-X", "frozen_modules=off", "-c", text],
             env={"PATH": os.defpath, **environment, **variables},
