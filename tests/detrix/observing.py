@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpx
-
 from tests.conftest import wait_until
+from tests.detrix.described import described_client
 from tests.running_daemon import running_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from tests.running_daemon import RunningDaemon
 
@@ -33,7 +34,7 @@ def line_of(text: str, source: Path = PROGRAM) -> int:
 class Served(NamedTuple):
     """Attributes:
     running: The daemon.
-    http: Speaks to its ``/api/v1``.
+    http: Speaks to its ``/api/v1``, and holds the answers against the OpenAPI document.
     home: Of it, and of the programs that it observes.
     """
 
@@ -165,7 +166,7 @@ def serving(home: Path, **settings: Any) -> Iterator[Served]:
     home.mkdir(mode=0o700, exist_ok=True)
     with (
         running_daemon(home, **settings) as running,
-        httpx.Client(base_url=f"{running.url}/api/v1", trust_env=False, timeout=60) as http,
+        described_client(f"{running.url}/api/v1") as http,
     ):
         yield Served(running, http, home)
 

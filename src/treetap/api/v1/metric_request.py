@@ -119,7 +119,10 @@ def fields_of_new(asked: NewMetric, connection: Connection) -> dict[str, Any]:
         "expressions": asked.expressions,
         "snapshot": captures,
         "condition": "",
+        "mode": "stream",
+        "rate": 0.0,
         "max_hits": 0,
+        "safety": "strict",
         # A metric of Detrix's stays until somebody removes it.
         "ttl_s": 0.0,
         "limits": {"max_chars": max_chars},

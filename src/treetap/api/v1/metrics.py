@@ -52,6 +52,8 @@ class Metrics:
     def __init__(self, daemon: Daemon, connections: Connections) -> None:
         self._daemon = daemon
         self._connections = connections
+        # Protects what lies between looking a name up and having taken it.
+        self._lock = asyncio.Lock()
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -103,7 +105,10 @@ class Metrics:
         return (await self.forms([record]))[0]
 
     async def forms(self, records: Sequence[ProbeRecord]) -> list[dict[str, Any]]:
-        chains = {record.number: self.numbers_of(metric_id(record)) for record in records}
+        chains: dict[int, list[int]] = {metric_id(record): [] for record in records}
+        for known in self._daemon.registry.known():
+            if metric_id(known) in chains:
+                chains[metric_id(known)].append(known.number)
         numbers = [number for chain in chains.values() for number in chain]
         last_ns = await asyncio.to_thread(self._daemon.store.last_hits_ns, numbers)
         owners = self.owners()
@@ -112,7 +117,7 @@ class Metrics:
                 self._daemon,
                 record,
                 self.owner(record, owners),
-                max(last_ns.get(number, 0) for number in (record.number, *chains[record.number])),
+                max((last_ns.get(number, 0) for number in chains[metric_id(record)]), default=0),
             )
             for record in records
         ]
@@ -147,52 +152,14 @@ class Metrics:
         """
         connection = self._connection(asked.connection_id)
         metric_request.check_name(asked.name)
-        fields = metric_request.fields_of_new(asked, connection)
-        notes = metric_request.notes_of_new(asked, connection, time.time())
-        warnings = metric_request.warnings_of_new(asked)
-        _check_safe_mode(connection, fields)
-        mine = [r for r in self._daemon.registry.all() if self._is_of(r, connection)]
-        namesake = next((r for r in mine if metric_name(r) == asked.name), None)
-        if namesake is not None and not asked.replace:
-            if not _is_same(namesake, fields):
-                raise _taken(namesake)
-            return await self._told(namesake, "exists", [*warnings, "It was there already."])
-        replaced = [namesake] if namesake is not None else []
-        if asked.replace:
-            replaced += [
-                record
-                for record in mine
-                if record is not namesake and str(record.probe.location) == fields["location"]
-            ]
-        record = await self._put(asked.name, fields, notes, replaced)
-        warnings += [f"Replaced metric {metric_id(r)} ({metric_name(r)})." for r in replaced]
-        return await self._told(record, "created", warnings)
+        async with self._lock:
+            record, status, warnings = await self._made(asked, connection)
+        return await self._told(record, status, warnings)
 
     async def change(self, metric: int, asked: MetricChange) -> dict[str, Any]:
         """The answer to ``PUT``: the metric as it is then; raises as ``create``."""
-        record = self.find(metric)
-        fields = metric_request.fields_of_takes(asked, record.probe.mode)
-        notes = dict(record.notes)
-        if asked.enabled is not None:
-            fields["is_enabled"] = asked.enabled
-        if asked.name is not None and asked.name != metric_name(record):
-            metric_request.check_name(asked.name)
-            self._check_free(asked.name, record)
-            notes["name"] = asked.name
-            fields["name"] = self._free_name(asked.name, record)
-        expressions = asked.expressions
-        if expressions is None or tuple(expressions) == record.probe.expressions:
-            changed = await self._daemon.registry.change(record.probe.id, fields, notes=notes)
-            if asked.enabled and changed.is_expired(time.time()):
-                changed = await self._daemon.registry.set_enabled(changed.probe.id, is_enabled=True)
-        else:
-            old = metric_request.fields_of_record(record, time.time())
-            notes["metric"] = metric_id(record)
-            notes["created_at_s"] = record.created_at_s
-            notes["hits_before"] = hit_count(self._daemon, record)
-            changed = await self._daemon.registry.succeed(
-                record.probe.id, {**old, **fields, "expressions": expressions}, notes=notes
-            )
+        async with self._lock:
+            changed = await self._changed(self.find(metric), asked)
         await settle(self._daemon, [changed])
         return await self.form(changed)
 
@@ -224,6 +191,60 @@ class Metrics:
         }
 
     # -- inside -------------------------------------------------------------------------------
+
+    async def _made(
+        self, asked: NewMetric, connection: Connection
+    ) -> tuple[ProbeRecord, str, list[str]]:
+        """The metric, whether it is ``created`` or ``exists``, and what is to be told of it."""
+        fields = metric_request.fields_of_new(asked, connection)
+        notes = metric_request.notes_of_new(asked, connection, time.time())
+        warnings = metric_request.warnings_of_new(asked)
+        _check_safe_mode(connection, fields)
+        mine = [r for r in self._daemon.registry.all() if self._is_of(r, connection)]
+        namesake = next((r for r in mine if metric_name(r) == asked.name), None)
+        if namesake is not None and not asked.replace:
+            if not _is_same(namesake, fields):
+                raise _taken(namesake)
+            if namesake.probe.is_enabled != asked.enabled:
+                namesake = await self._daemon.registry.set_enabled(
+                    namesake.probe.id, is_enabled=asked.enabled
+                )
+            return namesake, "exists", [*warnings, "It was there already."]
+        replaced = [namesake] if namesake is not None else []
+        if asked.replace:
+            replaced += [
+                record
+                for record in mine
+                if record is not namesake and str(record.probe.location) == fields["location"]
+            ]
+        record = await self._put(asked.name, fields, notes, replaced)
+        warnings += [f"Replaced metric {metric_id(r)} ({metric_name(r)})." for r in replaced]
+        return record, "created", warnings
+
+    async def _changed(self, record: ProbeRecord, asked: MetricChange) -> ProbeRecord:
+        fields = metric_request.fields_of_takes(asked, record.probe.mode)
+        notes = dict(record.notes)
+        if asked.enabled is not None:
+            fields["is_enabled"] = asked.enabled
+        if asked.name is not None and asked.name != metric_name(record):
+            metric_request.check_name(asked.name)
+            self._check_free(asked.name, record)
+            notes["name"] = asked.name
+            fields["name"] = self._free_name(asked.name, record)
+        registry, probe = self._daemon.registry, record.probe
+        expressions = asked.expressions
+        if expressions is not None and tuple(expressions) != probe.expressions:
+            old = metric_request.fields_of_record(record, time.time())
+            notes["metric"] = metric_id(record)
+            notes["created_at_s"] = notes.get("created_at_s", record.created_at_s)
+            notes["hits_before"] = hit_count(self._daemon, record)
+            return await registry.succeed(
+                probe.id, {**old, **fields, "expressions": expressions}, notes=notes
+            )
+        changed = await registry.change(probe.id, fields, notes=notes)
+        if asked.enabled and changed.is_expired(time.time()):
+            return await registry.set_enabled(probe.id, is_enabled=True)
+        return changed
 
     def _connection(self, connection_id: str) -> Connection:
         for connection in self._connections.all():
@@ -298,7 +319,7 @@ class Metrics:
 
 def _is_same(record: ProbeRecord, fields: dict[str, Any]) -> bool:
     old = metric_request.fields_of_record(record, time.time())
-    return all(name not in fields or fields[name] == old[name] for name in _SAME_FIELDS)
+    return all(fields[name] == old[name] for name in _SAME_FIELDS)
 
 
 def _check_safe_mode(connection: Connection, fields: dict[str, Any]) -> None:
