@@ -114,6 +114,8 @@ def test_groups_are_listed_and_switched(stage, metric):
     assert agent.get("disable_group", group="flour")["affectedMetrics"] == 1
     assert enabled() == 0
     assert agent.get("enable_group", group="flour")["successCount"] == 1
+    for name in ("", "a/b"):
+        assert agent.refused("enable_group", group=name)["code"] == "arguments"
     assert enabled() == 1
 
 

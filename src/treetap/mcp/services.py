@@ -80,7 +80,13 @@ class Services:
 
 
 def part(text: str | int) -> str:
-    """A part of a path, quoted."""
+    """A part of a path, quoted.
+
+    Raises:
+        Refusal: It can't be one, so nothing has this name.
+    """
+    if not text or "/" in str(text):
+        raise Refusal("arguments", f"Nothing has the name {str(text)[:200]!r}.", "See the lists.")
     return quote(str(text), safe="")
 
 
