@@ -137,6 +137,8 @@ def _hang_up(debugger: Any) -> None:
 
 def _stop_tracing() -> None:
     """``pydevd``'s own end, and a state as if it had never begun."""
+    import threading
+
     import debugpy.server.api
     import pydevd
     from _pydevd_bundle import pydevd_constants, pydevd_io
@@ -149,6 +151,7 @@ def _stop_tracing() -> None:
         pydevd_io.stop_redirect_stream_to_pydb_io_messages(stream)
     pydevd_constants.set_global_debugger(None)
     pydevd.SetupHolder.setup = None
+    pydevd.pydevd_tracing._last_tracing_func_thread_local = threading.local()
     if hasattr(sys, "monitoring"):
         pydevd_sys_monitoring.reset_thread_local_info()
     debugpy.server.api.listen.called = False

@@ -86,15 +86,20 @@ class Imprint:
     def _forget_threads(self, own_threads: set[int]) -> None:
         """``Thread`` objects that it made for threads without one, and what it put on the others."""
         living = sys._current_frames()
+        infos = []
         with threading._active_limbo_lock:  # type: ignore[attr-defined]
             active = threading._active  # type: ignore[attr-defined]
             for identifier, thread in list(active.items()):
                 is_made = isinstance(thread, threading._DummyThread)
                 is_new = is_made and identifier not in self._threads
+                if is_theirs(vars(thread).get("additional_info")):
+                    infos.append(thread.additional_info)
+                    del thread.additional_info
                 if is_new and (identifier in own_threads or identifier not in living):
                     del active[identifier]
-                elif is_theirs(vars(thread).get("additional_info")):
-                    del thread.additional_info
+        theirs = sys.modules.get("_pydevd_bundle.pydevd_additional_thread_info")
+        for each in infos:
+            theirs.remove_additional_info(each)  # or it would keep the whole debugger
 
 
 class Tracers:
@@ -153,8 +158,8 @@ def is_theirs(value: Any) -> bool:
     kind = type(value)
     if kind.__name__ == "partial" and kind.__module__ == "functools":
         return is_theirs(value.func)
-    if kind.__name__ == "method":
-        return is_theirs(value.__self__) or is_theirs(value.__func__)
+    if kind.__name__ in ("method", "builtin_function_or_method", "method-wrapper"):
+        return is_theirs(value.__self__) or is_theirs(getattr(value, "__func__", None))
     if kind.__name__ in ("function", "cython_function_or_method"):
         module = value.__module__
     else:
