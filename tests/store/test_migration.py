@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from tests.store.filled import Opened
 from treetap.errors import StoreError
 from treetap.store import Store, migration, schema
+from treetap.store.journal import JournalEntry
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_schema(opened):
@@ -37,6 +38,19 @@ def test_a_database_of_a_newer_treetap_is_refused_and_left_alone(tmp_path):
         Store(f"sqlite:///{store.path}")
     assert caught.value.slug == "store-newer"
     assert store.path.read_bytes() == before
+
+
+def test_a_database_of_the_version_before_gets_its_journal_and_keeps_its_rows(tmp_path):
+    store = Opened(tmp_path)
+    store.put([[1]])
+    store.close()
+    store.sql("DROP TABLE journal")
+    store.sql("UPDATE alembic_version SET version_num = '0001'")
+    again = Opened(tmp_path)
+    again.journal.write(JournalEntry("probe-added", 1)).result(20)
+    assert len(again.journal.entries()) == 1
+    assert again.found() == [0]
+    again.close()
 
 
 def test_opening_says_nothing(tmp_path, capfd, caplog):

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine
 from tests.store.filled import NODE, NOON
 from tests.store.test_where import CASES, VALUES
 from treetap.store import EventBatch, EventFilter, Store, schema
+from treetap.store.journal import JournalEntry, JournalFilter
 from treetap.store.retention import Retention
 from treetap.store.schema import node_key
 from treetap.store.where import parse_where
@@ -72,3 +73,16 @@ def test_too_much_is_brought_below_its_limit(store):
     numbers = store.numbers()
     assert numbers["size_bytes"] <= 2_000_000
     assert numbers["events"] > 2000
+
+
+def test_the_journal_is_kept_queried_and_swept_there_too(store):
+    for number in range(3):
+        store.journal.write(JournalEntry("node-lost", NOON + number, node=number)).result(10)
+    newest, *_ = found = store.journal.entries()
+    assert [each.node for each in found] == [2, 1, 0]
+    assert store.journal.acknowledge([newest.id]).result(10) == 1
+    open_ones = store.journal.entries(JournalFilter(is_open=True, kinds=("node-lost",)))
+    assert [each.node for each in open_ones] == [1, 0]
+    store.sweep().result(30)
+    # They are of long ago.
+    assert store.journal.entries() == []
