@@ -97,7 +97,7 @@ class Imprint:
                     del thread.additional_info
                 if is_new and (identifier in own_threads or identifier not in living):
                     del active[identifier]
-        theirs = sys.modules.get("_pydevd_bundle.pydevd_additional_thread_info")
+        theirs: Any = sys.modules.get("_pydevd_bundle.pydevd_additional_thread_info")
         for each in infos:
             theirs.remove_additional_info(each)  # or it would keep the whole debugger
 

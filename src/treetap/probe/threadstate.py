@@ -41,8 +41,16 @@ class Layout:
 
 
 def set_tracer(state: int, tracer: Any, tracing_object: Any = None) -> None:
-    """Have the thread of ``state`` traced by a C function; by none, if ``tracer`` is ``None``."""
+    """Have the thread of ``state`` traced.
+
+    Args:
+        state: Address of its thread state.
+        tracer: A callback of ctypes, or the address of a C function; ``None`` for none.
+        tracing_object: What that is called with.
+    """
     given = None if tracing_object is None else ctypes.py_object(tracing_object)
+    if isinstance(tracer, int):
+        tracer = ctypes.c_void_p(tracer)
     ctypes.pythonapi._PyEval_SetTrace(ctypes.c_void_p(state), tracer, given)
 
 
