@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DOCUMENT = document("1")
 #: One ends the daemon, the other never ends.
 LEFT_OUT = {"/api/v2/shutdown", "/api/v2/events/stream"}
-TAKES_AWAY = {"/api/v1/sleep", "/api/v1/connections/cleanup"}
+TAKES_AWAY = {"/api/v2/targets/forget", "/api/v1/sleep", "/api/v1/connections/cleanup"}
 #: Requests of an operation, right ones and as many wrong ones.
 EXAMPLES = 6
 #: Neither takes anything that could be wrong.
@@ -106,6 +106,7 @@ def there(place) -> There:
         "enabled": [True],
         "safetyLevel": ["strict", "trusted"],
         "mode": ["sample", "throttle", "stream"],
+        "workspace_root": [str(source.parent)],
         "workspaceRoot": [str(source.parent)],
         "hostname": ["here"],
         "method": ["tools/list", "initialize", "tools/call"],

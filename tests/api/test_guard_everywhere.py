@@ -44,7 +44,14 @@ def asked(running) -> list[tuple[str, str, dict[str, str]]]:
     found = []
     for route in running.server.config.app.routes:
         path = route.path.format_map(
-            {"tree": "1", "probe": "p1", "metric": "1", "connection": "c", "group": "g"}
+            {
+                "tree": "1",
+                "probe": "p1",
+                "metric": "1",
+                "connection": "c",
+                "group": "g",
+                "target": "t",
+            }
         )
         if isinstance(route, WebSocketRoute):
             found.append(("GET", path, UPGRADE))

@@ -13,7 +13,7 @@ import pytest
 from treetap.cli import exitcode
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-GROUPS = ("", "probe", "daemon")
+GROUPS = ("", "probe", "target", "daemon")
 EVERYWHERE = {"--help", "--install-completion", "--show-completion", "--version"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 

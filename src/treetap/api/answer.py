@@ -22,6 +22,7 @@ BODY_TIMEOUT_S = 10
 #: Status by slug; what isn't here has that of its class's first word, or 400.
 STATUSES = {
     "probe-unknown": 404,
+    "target-unknown": 404,
     "probe-exists": 409,
     "probe-fixed": 409,
     "request-stranger": 401,

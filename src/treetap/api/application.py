@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Match, Route
 
-from treetap.api import config, events, probes, stream
+from treetap.api import config, events, probes, stream, targets
 from treetap.api import daemon as daemon_routes
 from treetap.api.answer import error_answer, json_answer
 from treetap.api.guard import Guard
@@ -58,6 +58,7 @@ def make_application(
             *stream.routes(daemon),
             *events.routes(daemon),
             *config.routes(daemon),
+            *targets.routes(daemon),
             *v1.routes(daemon),
             *rest.routes(daemon, version),
             _openapi(version),

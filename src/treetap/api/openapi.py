@@ -36,6 +36,7 @@ def _paths() -> dict[str, dict[str, Operation]]:
         **_probe_paths(),
         "/api/v2/events": {"get": _events()},
         "/api/v2/events/stream": {"get": _stream()},
+        **_target_paths(),
         **_config_paths(),
         **v1.paths(),
         **rest.paths(),
@@ -90,6 +91,36 @@ def _probe_paths() -> dict[str, dict[str, Operation]]:
         },
         f"{path}/enable": {"post": operation("Arm it", probe, errors=none, **one)},
         f"{path}/disable": {"post": operation("Disarm it", probe, errors=none, **one)},
+    }
+
+
+def _target_paths() -> dict[str, dict[str, Operation]]:
+    target = ref("Target")
+    one: dict[str, Any] = {
+        "parameters": [path_parameter("target", "Its id.")],
+        "errors": {"404": "There is no such target."},
+    }
+    path = "/api/v2/targets"
+    return {
+        path: {
+            "get": operation(
+                "Processes that are observed through their debug adapters",
+                closed(targets=array(target)),
+            ),
+            "post": operation(
+                "Observe one; it is there, and tried again, also if it can't be attached to now",
+                target,
+                status="201",
+                takes=ref("NewTarget"),
+            ),
+        },
+        f"{path}/{{target}}": {
+            "get": operation("One of them", target, **one),
+            "delete": operation("Let it go; its program runs on", None, status="204", **one),
+        },
+        f"{path}/forget": {
+            "post": operation("Forget those that are over", closed(forgotten=WHOLE))
+        },
     }
 
 

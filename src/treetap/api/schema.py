@@ -86,6 +86,16 @@ _ASKED: dict[str, Schema] = {
     "group": said(TEXT, "Probes of one group are enabled and disabled together."),
 }
 
+_TARGET_ASKED: dict[str, Schema] = {
+    "host": said(TEXT, "Of the adapter, as the daemon reaches it."),
+    "port": said({**WHOLE, "minimum": 1, "maximum": 65535}, "Of the adapter."),
+    "name": said(TEXT, "Of the program."),
+    "language": said({**TEXT, "default": "python"}, "python, go or rust."),
+    "workspace_root": said(TEXT, "Directory of its sources, as the program sees it."),
+    "hostname": said(TEXT, "Of the machine that it runs on."),
+    "is_safe_mode": said(SWITCH, "Take nothing that could hold it up."),
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Error": closed(error=closed(slug=TEXT, what=TEXT, hint=TEXT)),
     "Health": closed(
@@ -183,6 +193,24 @@ SCHEMAS: dict[str, Schema] = {
         time_ns=WHOLE,
         lost=said(WHOLE, "How many rows."),
         where={"type": "string", "enum": ["node", "store"]},
+    ),
+    "NewTarget": {
+        **closed(**_TARGET_ASKED, pid=said(WHOLE, "Its process id; 0 if unknown.")),
+        "required": ["host", "port", "name"],
+    },
+    "Target": closed(
+        **_TARGET_ASKED,
+        id=TEXT,
+        state={"type": "string", "enum": ["connecting", "connected", "disconnected", "failed"]},
+        error={"oneOf": [{"type": "null"}, closed(slug=TEXT, what=TEXT, hint=TEXT)]},
+        attempts=said(WHOLE, "How many failed since it was connected."),
+        parent=said(TEXT, "Id of the target that started it."),
+        tree=said(TEXT, "Of its nodes; what a probe's target may be."),
+        node=said(TEXT, "Id of its node; empty if it has none yet."),
+        pid=WHOLE,
+        created_at=_MOMENT,
+        connected_at=nullable(_MOMENT),
+        last_active_at=nullable(_MOMENT),
     ),
     "Config": closed(
         path=said(TEXT, "Of config.toml."),

@@ -24,6 +24,7 @@ from treetap.cli import (
     status,
     stop,
     tail,
+    target,
     wake,
 )
 
@@ -34,6 +35,7 @@ _ORDER = [
     "answer",
     "stop",
     "probe",
+    "target",
     "tail",
     "events",
     "mcp",
@@ -82,6 +84,10 @@ app = typer.Typer(
     **_PLAIN,  # type: ignore[arg-type]
 )
 probes = typer.Typer(help="Put probes on lines of running programs, and look after them.", **_PLAIN)  # type: ignore[arg-type]
+targets = typer.Typer(
+    help="Observe processes without treetap, through their debug adapters.",
+    **_PLAIN,  # type: ignore[arg-type]
+)
 daemons = typer.Typer(
     help="Look after the daemon, which collects, stores and serves.",
     epilog=daemon.EPILOG,
@@ -117,6 +123,7 @@ app.command(epilog=answer.EPILOG)(answer.answer)
 app.command(epilog=dump.EPILOG)(dump.dump)
 app.command(epilog=stop.EPILOG)(stop.stop)
 app.add_typer(probes, name="probe")
+app.add_typer(targets, name="target")
 app.command(epilog=tail.EPILOG)(tail.tail)
 app.command(epilog=events.EPILOG)(events.events)
 app.command(epilog=mcp.EPILOG)(mcp.mcp)
@@ -134,6 +141,10 @@ probes.command(epilog=probe.SHOW_EPILOG)(probe.show)
 probes.command(epilog=probe.REMOVE_EPILOG)(probe.remove)
 probes.command(epilog=probe.SWITCH_EPILOG)(probe.enable)
 probes.command(epilog=probe.SWITCH_EPILOG)(probe.disable)
+
+targets.command(epilog=target.ADD_EPILOG)(target.add)
+targets.command("list", epilog=target.LIST_EPILOG)(target.list_)
+targets.command(epilog=target.REMOVE_EPILOG)(target.remove)
 
 daemons.command()(daemon.start)
 daemons.command()(daemon.stop)

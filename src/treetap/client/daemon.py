@@ -116,6 +116,36 @@ class DaemonClient:
         """Note that a tree is awake, for its children to come; or put its nodes to sleep."""
         return self._object("PUT", f"{_API}/trees/{_quoted(tree)}", json={"awake": awake})
 
+    # -- targets ------------------------------------------------------------------------------
+
+    def add_target(self, host: str, port: int, name: str, **fields: Any) -> dict[str, Any]:
+        """Observe a process through its debug adapter.
+
+        Args:
+            host: Of the adapter, as the daemon reaches it.
+            port: Of the adapter.
+            name: Of the program.
+            **fields: ``language`` (python), ``workspace_root``, ``hostname``, ``pid``,
+                ``is_safe_mode``.
+        """
+        asked = {"host": host, "port": port, "name": name, **_given(fields)}
+        return self._object("POST", f"{_API}/targets", json=asked)
+
+    def targets(self) -> list[dict[str, Any]]:
+        return self._list("targets")
+
+    def target(self, target: str) -> dict[str, Any]:
+        """By id."""
+        return self._object("GET", f"{_API}/targets/{_quoted(target)}")
+
+    def let_target_go(self, target: str) -> None:
+        """Take the logpoints out and close the connection; its program runs on."""
+        self._request("DELETE", f"{_API}/targets/{_quoted(target)}")
+
+    def forget_targets(self) -> int:
+        """Forget those that are over; how many."""
+        return int(self._object("POST", f"{_API}/targets/forget")["forgotten"])
+
     # -- probes -------------------------------------------------------------------------------
 
     def add_probe(self, **fields: Any) -> dict[str, Any]:
