@@ -259,13 +259,14 @@ class Target:
         self._identity = identity
         self._visit = visit
         try:
-            await visit.stay(identity, self._connected)
+            await visit.stay(identity, self._connected, self._disconnected)
         finally:
             self._last_active_us = self.last_active_us
             if self._visit is visit:
                 self._visit = None
             self._disconnected()
-        log.info("target %s: %s", self.id, visit.end or "it has a link of its own")
+        end = "it has another link" if visit.is_taken else visit.end
+        log.info("target %s: %s", self.id, end or "its process has ended")
 
     async def _follow(self, entry: NodeEntry) -> None:
         """The node has a link of its own: stay for as long as that is so."""

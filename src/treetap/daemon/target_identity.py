@@ -115,16 +115,17 @@ def node_identity(
         parent: Id of the node that started it.
     """
     pid = pid or registration.pid
-    start_ns = local_start_ns(registration, pid)
+    is_here = bool(pid) and is_local(registration)
     return NodeIdentity(
         name=registration.name,
         pid=pid,
-        start_ns=start_ns or int(_hash(target)[:13], 16),
-        host=_own_hostname() if start_ns else registration.hostname or registration.host,
-        boot_id=_boot_id() if start_ns else "",
+        # One of ours that is over already has no start any more.
+        start_ns=local_start_ns(registration, pid) or int(_hash(target)[:13], 16),
+        host=_own_hostname() if is_here else registration.hostname or registration.host,
+        boot_id=_boot_id() if is_here else "",
         tree=tree_of(target),
         parent=parent,
-        program=_program(pid) if start_ns else "",
+        program=_program(pid) if is_here else "",
     )
 
 

@@ -27,7 +27,8 @@ _ATTACH_S = 20.0
 #: How often it is looked whether the process is still there.
 LOOK_S = 1.0
 #: From the end of the adapter's connection to that of the process.
-_ENDING_S = 0.5
+_ENDING_S = 2.0
+_ENDING_LOOKS = 100
 #: For taking the logpoints out; more than the session allows itself, when the adapter is stuck.
 _CLOSE_S = 8.0
 
@@ -73,6 +74,7 @@ class Visit:
         self._may_be_spent = bool(spent)
         self._link = TargetLink(host, registration, spent, on_sleep=on_sleep, on_taken=self._taken)
         self._nudge = asyncio.Event()
+        self._identity: NodeIdentity | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -101,14 +103,20 @@ class Visit:
             configure=self._configure,
             timeout_s=_ATTACH_S,
         )
-        return self._identity_of(self.session.pid)
+        return self._identity_behind(self.session)
 
-    async def stay(self, identity: NodeIdentity, on_connected: Callable[[NodeEntry], None]) -> None:
+    async def stay(
+        self,
+        identity: NodeIdentity,
+        on_connected: Callable[[NodeEntry], None],
+        on_broken: Callable[[], None],
+    ) -> None:
         """Be its node's link, until one of the three is over: the session, the process, our turn.
 
         Args:
             identity: What ``attach`` gave.
             on_connected: Called when its probes are armed.
+            on_broken: Called when it is over, before it is known why.
 
         Raises:
             DapError: The adapter is gone before they are.
@@ -121,6 +129,7 @@ class Visit:
             on_connected(entry)
             while self.is_alive and not self.end and not is_over(self._registration, identity):
                 await self._pause(LOOK_S)
+            on_broken()
             if not self.is_taken and await self._has_ended(identity):
                 reason = "exit"
         except asyncio.CancelledError:
@@ -152,7 +161,14 @@ class Visit:
         pid = session.pid or self._registration.pid
         if pid or not self._may_be_spent:
             with suppress(DapError):
-                await self._link.configure(session, self._identity_of(pid))
+                await self._link.configure(session, self._identity_behind(session))
+
+    def _identity_behind(self, session: Session) -> NodeIdentity:
+        """Asked of the system once, while the process lives: a child may do so for a moment only."""
+        pid = session.pid or self._registration.pid
+        if self._identity is None or self._identity.pid != pid:
+            self._identity = self._identity_of(pid)
+        return self._identity
 
     async def _welcomed(self, identity: NodeIdentity) -> NodeEntry:
         welcoming = asyncio.ensure_future(self._host.welcome(self._link, identity))
@@ -165,10 +181,10 @@ class Visit:
 
     async def _has_ended(self, identity: NodeIdentity) -> bool:
         """Whether the process has ended: its adapter knows a moment before the system does."""
-        for _ in range(10):
+        for _ in range(_ENDING_LOOKS if identity.boot_id else 0):
             if is_over(self._registration, identity):
                 return True
-            await asyncio.sleep(_ENDING_S / 10)
+            await asyncio.sleep(_ENDING_S / _ENDING_LOOKS)
         return False
 
     async def _pause(self, seconds: float) -> None:

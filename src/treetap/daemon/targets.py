@@ -35,6 +35,7 @@ _STOP_S = 10.0
 _CHILD_S = 10.0
 #: Of those that are over, so many are remembered.
 _MAX_OVER = 500
+_MAX_CHILDREN_OVER = 50
 #: Of their nodes, gone ones too.
 _MAX_NODES = 10_000
 
@@ -239,9 +240,10 @@ class Targets:
         return over[-1] if over else None
 
     def _forget_oldest(self) -> None:
-        over = [target for target in self.all() if not target.is_open]
-        for target in over[: max(0, len(over) - _MAX_OVER)]:
-            del self._targets[target.id]
+        for is_child, most in ((False, _MAX_OVER), (True, _MAX_CHILDREN_OVER)):
+            over = [t for t in self.all() if t.is_child == is_child and not t.is_open]
+            for target in over[: max(0, len(over) - most)]:
+                del self._targets[target.id]
 
     def _save(self) -> None:
         if self._is_stopping:
