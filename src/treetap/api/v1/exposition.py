@@ -1,4 +1,4 @@
-"""``/metrics``: the daemon's numbers in the text format of Prometheus.
+"""The daemon's numbers in the text formats of Prometheus.
 
 Detrix's names are there, and ours beside them: what was received, what was lost, and each probe's
 own counts.
@@ -6,23 +6,17 @@ own counts.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from starlette.responses import Response
-from starlette.routing import Route
-
-from treetap.api.v1.state import store_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client.core import Metric
-    from starlette.requests import Request
 
     from treetap.daemon import Daemon
 
@@ -36,25 +30,19 @@ _STORE = {
 _OF_PROBE = ("probe", "name", "group")
 
 
-def routes(daemon: Daemon, version: str) -> list[Route]:
-    async def metrics(request: Request) -> Response:
-        """In the old text format, unless a newer one is asked for."""
-        numbers = Numbers([*_of_daemon(daemon, version, await store_numbers(daemon))])
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        # Thousands of series are some milliseconds of text.
-        return Response(await asyncio.to_thread(encode, numbers), media_type=content_type)
-
-    return [Route("/metrics", metrics, methods=["GET"])]
-
-
 class Numbers(Collector):
-    """What was read, for the encoder."""
+    """What is so at this moment, for an encoder; to be made on the loop's own thread."""
 
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
+    def __init__(self, daemon: Daemon, version: str, store: dict[str, Any]) -> None:
+        self._families = list(_of_daemon(daemon, version, store))
 
     def collect(self) -> list[Metric]:
         return self._families
+
+    def encoded(self, accepted: str) -> tuple[bytes, str]:
+        """In the old text format, unless another is asked for; and its type of content."""
+        encode, content_type = choose_encoder(accepted)
+        return encode(self), content_type
 
 
 def _of_daemon(daemon: Daemon, version: str, store: dict[str, Any]) -> Iterator[Metric]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from treetap.api.v1 import (
     config,
     diff,
-    exposition,
     live,
+    scraping,
     source,
     state,
     system_events,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def routes(daemon: Daemon, version: str) -> list[BaseRoute]:
     return [
         *state.routes(daemon),
-        *exposition.routes(daemon, version),
+        *scraping.routes(daemon, version),
         *live.routes(daemon),
         *source.routes(daemon),
         *diff.routes(daemon),
