@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import wait_until
+from tests.daemon import observing
 from treetap.errors import LocationError
 from treetap.mcp.observing_tools import location_of
 from treetap.model.location import Location
@@ -44,7 +46,9 @@ def test_a_variable_that_is_not_there_is_an_error_that_names_its_like(stage):
 def test_a_line_without_code_is_refused_with_the_lines_that_have_some_and_nothing_is_added(stage):
     agent = stage.agent
     agent.get("wake")
-    error = agent.refused("add_metric", location="mill.py#12", expressions=["1"], name="nowhere")
+    error = agent.refused(
+        "add_metric", location="mill.py#12", expressions=["1"], name="nowhere", wait_seconds=30
+    )
     assert error["code"] == "location-no-code"
     assert "13" in error["hint"]
     assert agent.refused("get_metric", name="nowhere")["code"] == "metric-unknown"
@@ -167,3 +171,32 @@ def test_a_location_is_understood_in_every_way_in_which_agents_write_one(text, l
 def test_a_location_that_says_no_place_or_two_is_an_error(text, line):
     with pytest.raises(LocationError):
         location_of(text, line)
+
+
+def test_a_program_without_treetap_is_observed_through_its_debug_adapter(stage):
+    agent = stage.agent
+    with observing.program() as program:
+        made = agent.get("create_connection", port=program.port, name="plain")
+        connection = made["connectionId"]
+        assert agent.get("get_connection", connection_id=connection)["status"] == 3
+        agent.get(
+            "add_metric",
+            location=str(observing.SOURCE),
+            line=observing.line_of("# observed"),
+            expressions=["label", "parts"],
+            connection_id=connection,
+            name="through_debugpy",
+        )
+
+        def states():
+            processes = agent.get("get_metric", name="through_debugpy")["processes"]
+            return [process["state"] for process in processes]
+
+        assert wait_until(lambda: states() == ["armed"])
+        program.tell(7)
+        (value,) = wait_until(lambda: agent.get("query_metrics", name="through_debugpy")["values"])
+        assert value["values"] == {"label": "order 7", "parts": {"n": 7, "odd": True}}
+        assert value["pid"] == program.pid
+        agent.get("remove_metric", name="through_debugpy")
+        assert agent.get("close_connection", connection_id=connection)["status"] == "closed"
+        program.tell(8)

@@ -53,7 +53,7 @@ def test_all_are_put_to_sleep_at_once(stage):
     agent.get("wake")
     assert agent.get("sleep")["status"] == "sleeping"
     assert wait_until(lambda: state_of(stage) == "sleeping")
-    assert agent.get("list_connections", active_only=True)["connections"] == []
+    assert wait_until(lambda: not agent.get("list_connections", active_only=True)["connections"])
 
 
 def test_what_a_process_does_now_is_told_by_thread(stage):

@@ -35,6 +35,8 @@ HEARTBEAT_S = 10.0
 #: A tool may wait for values, for a minute at most.
 CALL_TIMEOUT_S = 120.0
 _QUICK_TIMEOUT_S = 2.0
+#: Each takes 10 s.
+_PATIENT_TRIES = 4
 
 
 class Bridge:
@@ -129,7 +131,7 @@ class Bridge:
     async def _daemon(self) -> str:
         async with self._starting:
             if not self._url:
-                self._url = await asyncio.to_thread(ensure_daemon, Path(self._home))
+                self._url = await asyncio.to_thread(_started, Path(self._home))
             return self._url
 
     async def _beat(self) -> None:
@@ -144,6 +146,17 @@ class Bridge:
         if self._url:
             with suppress(httpx.HTTPError):
                 await self._http.post(f"{self._url}/mcp/{what}", timeout=_QUICK_TIMEOUT_S)
+
+
+def _started(home: Path) -> str:
+    """The daemon's URL. On a machine that is busy it takes longer than a person would wait."""
+    for _ in range(_PATIENT_TRIES - 1):
+        try:
+            return ensure_daemon(home)
+        except DaemonError as exc:
+            if exc.slug != "daemon-slow":
+                raise
+    return ensure_daemon(home)
 
 
 def _reap() -> None:

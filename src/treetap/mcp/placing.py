@@ -71,7 +71,7 @@ async def place(on: Services, wanted: Wanted, *, is_waking: bool, wait_s: float)
         target = Target(**probe["target"])
         if is_waking:
             failures = [each for each in await wake_for(on, target) if "error" in each]
-        probe = await _reported(on, probe["id"], target)
+        probe = await _reported(on, probe["id"], target, max(_REPORT_TIMEOUT_S, wait_s))
     nodes = probe["nodes"]
     if nodes and all(node["state"] == ProbeState.FAILED for node in nodes):
         if told["status"] == "created":
@@ -179,9 +179,11 @@ async def _add_to_connection(on: Services, wanted: Wanted) -> dict[str, Any]:
     return {**told, "probeId": answer["metric"]["probeId"]}
 
 
-async def _reported(on: Services, probe_id: str, target: Target) -> dict[str, Any]:
+async def _reported(
+    on: Services, probe_id: str, target: Target, timeout_s: float
+) -> dict[str, Any]:
     """The probe, once each connected process has said what became of it, or time is up."""
-    deadline_s = time.monotonic() + _REPORT_TIMEOUT_S
+    deadline_s = time.monotonic() + timeout_s
     while True:
         awaited = {
             entry.key for entry in on.daemon.roster.connected() if _is_for(target, entry.identity)
