@@ -115,7 +115,7 @@ def place(asked: dict[str, Any], *, wake: bool, keep: bool, as_json: bool) -> No
         probe = client.add_probe(**asked)
         nodes = live.targeted(live.live_nodes(settings), target)
         failures = wake_for_probe(settings, client, nodes) if wake else {}
-        awaited = awake_nodes(client, nodes) - set(failures)
+        awaited = awake_nodes(client, target) - set(failures)
         probe = await_outcome(client, probe["id"], awaited)
         results = outcome.results(probe, nodes, failures)
         if outcome.is_hopeless(results) and not keep:
@@ -155,10 +155,17 @@ def wake_for_probe(
     return failures | {node.identity.id: word for node, word in woken if word}
 
 
-def awake_nodes(client: DaemonClient, nodes: list[LiveNode]) -> set[str]:
-    """Ids of those of ``nodes`` that are linked to the daemon."""
-    ours = {node.identity.id for node in nodes}
-    return {node["id"] for node in client.nodes() if node.get("state") != "gone"} & ours
+def awake_nodes(client: DaemonClient, target: Target) -> set[str]:
+    """Ids of the nodes that the daemon has, and that a probe of this target is for.
+
+    Not only those of this machine that have a treetap in them.
+    """
+    return {
+        node["id"]
+        for node in client.nodes()
+        if node.get("state") != "gone"
+        and target.matches(tree=node["tree"], name=node["name"], pid=node["pid"])
+    }
 
 
 def await_outcome(client: DaemonClient, probe_id: str, awaited: set[str]) -> dict[str, Any]:
