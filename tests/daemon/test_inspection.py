@@ -115,6 +115,14 @@ def test_what_can_t_be_parsed_is_shown_all_the_same(tmp_path):
     assert inspect_file(str(deep), line=2).line == 2
 
 
+def test_a_huge_file_is_shown_and_not_parsed(tmp_path):
+    huge = tmp_path / "huge.py"
+    huge.write_text("x = 1\n" * 100_000)
+    seen = inspect_file(str(huge), line=99_999, name="x")
+    assert "isn't parsed" in seen.complaint
+    assert (len(seen.context), len(seen.definitions), seen.holds_code) == (12, 50, None)
+
+
 def test_other_languages_are_searched_by_how_they_bind(tmp_path):
     go = tmp_path / "shop.go"
     go.write_text(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from types import CodeType
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
+#: The parser has the interpreter to itself; a larger file would hold up links and answers.
+MAX_PARSED_CHARS = 512 * 1024
 #: Lines shown before and after the wanted one, and of a file that is only looked at.
 CONTEXT_LINES = 10
 OVERVIEW_LINES = 20
@@ -31,8 +33,8 @@ _MAX_LINE_CHARS = 500
 
 #: By suffix: the language's name, and what binds a name in it.
 _LANGUAGES: dict[str, tuple[str, str]] = {
-    ".py": ("Python", ""),
-    ".pyw": ("Python", ""),
+    ".py": ("Python", r"\b{0}\s*(?::[^=]*)?=[^=]"),
+    ".pyw": ("Python", r"\b{0}\s*(?::[^=]*)?=[^=]"),
     ".go": ("Go", r"(?:\b(?:var|const)\s+{0}\b|\b{0}\b[\w\s,]*:=|\b{0}\s*=[^=])"),
     ".rs": ("Rust", r"(?:\b(?:let|const|static)\s+(?:mut\s+)?{0}\b|\b{0}\s*=[^=])"),
 }
@@ -88,7 +90,11 @@ def inspect_file(path: str, *, line: int = 0, name: str = "") -> Inspection:
     language, _ = _language(path)
     seen = Inspection(path, language, lines, [], line=line, name=name)
     names: Names | None = None
-    if language == "Python":
+    if language == "Python" and len(text) > MAX_PARSED_CHARS:
+        seen = seen._replace(
+            complaint=f"The file isn't parsed: it has more than {MAX_PARSED_CHARS} characters."
+        )
+    elif language == "Python":
         try:
             names = Names(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as exc:
