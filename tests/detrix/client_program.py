@@ -165,6 +165,7 @@ def one_life():
     for route in ("health", "status", "info", "discover", "nope"):
         note(f"GET /detrix/{route}", ask, f"/detrix/{route}")
     note("POST /detrix/wake", ask, "/detrix/wake", b"")
+    note("POST /detrix/wake with nonsense", ask, "/detrix/wake", b'{"daemon_url": "nonsense"}')
     note("POST /detrix/nope", ask, "/detrix/nope", b"")
     note("POST /detrix/files/read", ask, "/detrix/files/read", b'{"path": "/etc/passwd"}')
     note("POST /detrix/sleep", ask, "/detrix/sleep", b"")

@@ -19,6 +19,7 @@ from treetap.errors import (
     TreetapError,
 )
 from treetap.link import http
+from treetap.model.node import AWAKE
 from treetap.node import files, gate
 
 TYPE_CHECKING = False
@@ -235,6 +236,8 @@ def _wake(node: Node, caller: Caller) -> http.Response:
     wanted = fields.get("daemon_url") if isinstance(fields, dict) else None
     if wanted is not None and not isinstance(wanted, str):
         raise ControlPlaneError("daemon_url must be text.", slug="control-plane-body")
+    if caller.is_detrix and node.state == AWAKE:
+        wanted = None  # there, who is awake doesn't look at it
     if wanted:
         gate.check_daemon_url(caller.standing, wanted, node.daemon_url)
     outcome = node.wake(wanted or None, may_use_token=not wanted)

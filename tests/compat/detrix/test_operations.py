@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.compat.detrix.test_slot import BEGIN, END
+from treetap.compat import detrix
 from treetap.compat.detrix._operations import check_url
 from treetap.compat.detrix.errors import DaemonError
 
@@ -93,3 +94,19 @@ def test_what_is_no_url_is_told_in_detrixs_words(url, message):
     with pytest.raises(DaemonError) as caught:
         check_url(url)
     assert str(caught.value) == message
+
+
+def test_a_token_file_that_others_can_read_is_warned_of_by_the_wake_alone(
+    bare_environment, tmp_path
+):
+    (tmp_path / "detrix").mkdir()
+    (tmp_path / "detrix" / "auth-token").write_text("seen")
+    (tmp_path / "detrix" / "auth-token").chmod(0o644)
+    detrix.init(name="shop", daemon_url="http://127.0.0.1:1")  # warnings are errors here
+    try:
+        text = "^Cannot connect to daemon at http://127.0.0.1:1$"
+        with pytest.warns(UserWarning, match="insecure"), pytest.raises(DaemonError, match=text):
+            detrix.wake()
+        assert detrix.status()["state"] == "sleeping"
+    finally:
+        detrix.shutdown()

@@ -129,3 +129,30 @@ detrix.shutdown()
     assert (parent["state"], parent["connection_id"]) == ("awake", "c-1")
     assert len({child["port"], parent["debug_port"]}) == 2
     assert len({child["control_port"], parent["control_port"]}) == 2
+
+
+def test_a_fork_while_another_thread_shuts_down_leaves_a_child_that_can(run):
+    seen = run(
+        f"""{BEGIN}
+from treetap.compat.detrix import _slot
+detrix.init(name="shop")
+is_held, is_over = threading.Event(), threading.Event()
+def hold():
+    with _slot._turn.lock:
+        is_held.set()
+        is_over.wait()
+holder = threading.Thread(target=hold)
+holder.start()
+is_held.wait()
+pid = os.fork()
+if not pid:
+    detrix.shutdown()
+    os._exit(7)
+seen["exit"] = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+is_over.set()
+holder.join()
+detrix.shutdown()
+{END}""",
+        URL="",
+    )
+    assert seen["exit"] == 7

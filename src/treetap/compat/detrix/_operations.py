@@ -36,6 +36,8 @@ def do_wake(daemon_url: str | None = None, validate_url: bool = True) -> dict[st
         wanted = daemon_url or node.daemon_url
         if validate_url:
             check_url(wanted)
+        if isinstance(node, _slot.DetrixNode):
+            node.warn_of_token()
     else:
         daemon_url = None
     try:

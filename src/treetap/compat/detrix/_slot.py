@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 from pathlib import Path
 
 from treetap import errors
@@ -16,8 +17,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: One ``init`` or ``shutdown`` at a time, as there. Held while the control plane's port is bound.
-turn = _thread.RLock()
+
+class _Turn:
+    """One ``init`` or ``shutdown`` at a time, as there. Held while the control plane's port is bound."""
+
+    def __init__(self) -> None:
+        self.lock = _thread.RLock()
+        # Another thread may hold it as the process forks, and isn't in the child to let it go.
+        os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self.lock = _thread.RLock()
+
+
+_turn = _Turn()
 
 
 class DetrixNode(Node):
@@ -42,9 +55,16 @@ class DetrixNode(Node):
         """Looked for at each use, so that it can be changed while the program runs."""
         if self.settings.token and self.settings.origin("token") != "DETRIX_TOKEN":
             return super().token()
-        home = Path(self.detrix_home).expanduser() if self.detrix_home else None
-        found = auth.discover_auth_token(home)
+        found, _path = auth.find_token(self._home)
         return super().token() if found is None and not self.settings.token else found or ""
+
+    def warn_of_token(self) -> None:
+        """By Python's warnings, as there: in the caller's thread, and not when others ask."""
+        auth.discover_auth_token(self._home)
+
+    @property
+    def _home(self) -> Path | None:
+        return Path(self.detrix_home).expanduser() if self.detrix_home else None
 
 
 def present() -> Node | None:
@@ -57,7 +77,7 @@ def node() -> Node:
 
     That one is like a start-up hook's: ``init`` takes its place.
     """
-    with turn:
+    with _turn.lock:
         found = present()
         if found is None:
             found = _opened(DetrixNode(Start({})))
@@ -72,7 +92,7 @@ def enter(given: dict[str, Any]) -> None:
         ConfigError: A bad value, or a second ``init``.
         ControlPlaneError: The control port can't be bound.
     """
-    with turn:
+    with _turn.lock:
         if present() is not None and not api.slot.is_from_startup:
             raise ConfigError("Detrix client is already initialized. Call shutdown() first.")
         start = Start(given)
@@ -84,7 +104,7 @@ def enter(given: dict[str, Any]) -> None:
 
 def leave() -> None:
     """``shutdown``; idempotent."""
-    with turn:
+    with _turn.lock:
         api.shutdown()
 
 

@@ -22,9 +22,17 @@ def discover_auth_token(detrix_home: Path | None = None) -> str | None:
     Looked for at each use, so that a token can be changed. A variable of nothing but blanks is a token
     all the same, an empty one: no token is sent, whatever the file holds.
     """
+    token, path = find_token(detrix_home)
+    if path is not None:
+        _check_token_file_permissions(path)
+    return token
+
+
+def find_token(detrix_home: Path | None) -> tuple[str | None, Path | None]:
+    """The token, and the file that it is from, if it is from one; warns of nothing."""
     given = os.environ.get("DETRIX_TOKEN")
     if given:
-        return given.strip()
+        return given.strip(), None
     newer = config.get_token_file_path(detrix_home)
     for path in (newer, newer.with_name(config.OLD_TOKEN_FILENAME)):
         try:
@@ -32,9 +40,8 @@ def discover_auth_token(detrix_home: Path | None = None) -> str | None:
         except (OSError, ValueError):
             continue
         if token:
-            _check_token_file_permissions(path)
-            return token
-    return None
+            return token, path
+    return None, None
 
 
 def get_auth_headers(token: str | None) -> dict[str, str]:
