@@ -105,10 +105,6 @@ async def wake_for(on: Services, target: Target) -> list[dict[str, Any]]:
 async def _add(on: Services, wanted: Wanted) -> dict[str, Any]:
     """For every process, also those that come later."""
     registry = on.daemon.registry
-    if wanted.is_replacing:
-        for record in registry.all():
-            if record.probe.location == wanted.location:
-                await registry.remove(record.probe.id)
     now_s = time.time()
     notes: dict[str, Any] = {
         "shows_stack": wanted.takes_stack,
@@ -117,23 +113,28 @@ async def _add(on: Services, wanted: Wanted) -> dict[str, Any]:
         **({"stack_until": now_s + wanted.stack_ttl_s} if wanted.stack_ttl_s else {}),
         **({"locals_until": now_s + wanted.locals_ttl_s} if wanted.locals_ttl_s else {}),
     }
-    record = await registry.add(
-        {
-            "location": str(wanted.location),
-            "name": wanted.name,
-            "expressions": wanted.expressions,
-            "group": wanted.group,
-            "is_enabled": wanted.is_enabled,
-            "mode": wanted.mode,
-            "rate": wanted.rate,
-            "condition": wanted.condition,
-            "max_hits": wanted.max_hits,
-            "ttl_s": wanted.ttl_s,
-            "safety": wanted.safety,
-            "snapshot": wanted.takes_stack or wanted.takes_locals,
-        },
-        notes=notes,
-    )
+    fields = {
+        "location": str(wanted.location),
+        "name": wanted.name,
+        "expressions": wanted.expressions,
+        "group": wanted.group,
+        "is_enabled": wanted.is_enabled,
+        "mode": wanted.mode,
+        "rate": wanted.rate,
+        "condition": wanted.condition,
+        "max_hits": wanted.max_hits,
+        "ttl_s": wanted.ttl_s,
+        "safety": wanted.safety,
+        "snapshot": wanted.takes_stack or wanted.takes_locals,
+    }
+    there = [each for each in registry.all() if each.probe.location == wanted.location]
+    if wanted.is_replacing and there:
+        # What makes no sense takes nobody's place.
+        record = await registry.succeed(there[0].probe.id, fields, notes=notes)
+        for other in there[1:]:
+            await registry.remove(other.probe.id)
+    else:
+        record = await registry.add(fields, notes=notes)
     told = {"metricId": record.number, "probeId": record.probe.id, "name": record.probe.name}
     return {**told, "status": "created"}
 
