@@ -21,6 +21,7 @@ from benchmarks.worker import ROOT
 CLAIMS = (
     "hit",
     "debugpy_logpoint",
+    "side_by_side",
     "ddtrace_probe",
     "asleep",
     "arrival",

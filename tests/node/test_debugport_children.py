@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.node.debuggee import HERE, Debuggee, adapters_of
@@ -154,3 +156,33 @@ def test_a_forked_child_is_a_node_that_sleeps_and_wakes_to_a_port_of_its_own(tmp
         editor.leave()
         parent.sleep()
         assert adapters_of(parent.pid) == []
+
+
+def test_a_python_that_the_program_starts_wakes_to_a_port_of_its_own(tmp_path):
+    code = "import treetap, json; print(json.dumps([treetap.status(), treetap.wake(), treetap.sleep()]))"
+    with Debuggee(tmp_path, TREETAP_DEBUGGER="debugpy") as parent:
+        parent.ask("treetap.init(); import subprocess")
+        port = parent.wake()
+        command = f"subprocess.check_output([sys.executable, '-c', {code!r}], timeout=60).decode()"
+        status, woken, slept = json.loads(parent.give(command))
+        assert (status["state"], status["debugger"], status["debug_port"]) == (
+            "sleeping",
+            "debugpy",
+            0,
+        )
+        assert status["parent"] == parent.status()["id"]
+        assert woken["debug_port"] not in (0, port)
+        assert slept == {"status": "sleeping"}
+        parent.sleep()
+        # Nobody is warned of debugpy's threads, for which a child has no use.
+        parent.wake()
+        assert parent.ask(
+            """
+            import warnings
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                child = os.fork() or os._exit(0)
+            os.waitpid(child, 0)
+            """,
+            "[str(each.message) for each in caught]",
+        ) == []  # fmt: skip

@@ -72,7 +72,7 @@ class Debugging:
         try:
             self._check()
             if is_there:
-                self.registered = self._registrar.register(bound)
+                self._register(bound)
         except BaseException:
             self._close()
             raise
@@ -149,6 +149,14 @@ class Debugging:
                 raise
             return False
         return True
+
+    def _register(self, bound: int) -> None:
+        try:
+            self.registered = self._registrar.register(bound)
+        except DaemonError as exc:
+            if self._is_daemon_wanted:
+                raise
+            self._node.faults.add("telling the daemon of the debug port", exc)
 
     def _close(self) -> None:
         self._node.life.remains = self.port.close()

@@ -146,6 +146,12 @@ class DebugPort:
         if hide is not None:
             hide()
 
+    @property
+    def thread_count(self) -> int:
+        """How many threads debugpy has here."""
+        debugger = self._debugger
+        return len(debugger.created_pydb_daemon_threads) if debugger is not None else 0
+
     # Inside; `open_here` and `_forget` run in the thread of the opening.
 
     def open_here(self, host: str, port: int) -> None:

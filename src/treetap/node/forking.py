@@ -57,6 +57,10 @@ class _Hook:
         self._pause_where_alone()
         # Not before the pause: a shipper that is to be joined may need the engine to end.
         self._each(self.nodes, lambda node: node.life.hold_for_fork())
+        # A debugger's threads can't be paused; the child is rid of it, so nobody needs the warning.
+        debuggers = sum(node.life.debugger_thread_count for node in self.nodes)
+        if debuggers and _count_threads() <= 1 + thread.count() + debuggers:
+            forkwarning.leave_one_out()
 
     def _pause_where_alone(self) -> None:
         if not thread.count() or _others():

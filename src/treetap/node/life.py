@@ -259,6 +259,11 @@ class Life:
         count = adoption.thread_count if adoption is not None else 0
         return count + (awake.thread_count if awake is not None else 0)
 
+    @property
+    def debugger_thread_count(self) -> int:
+        """How many threads a debugger has here."""
+        return self.debugging.port.thread_count if self.debugging is not None else 0
+
     def hold_for_fork(self) -> None:
         """Have the engine finish what it does; the fork happens in another thread."""
         if self.probe_set is not None:
