@@ -87,6 +87,9 @@ def test_everything_can_be_said():
         ({"target": {"pid": "1"}}, "probe-invalid", "target.pid"),
         ({"colour": "red"}, "probe-invalid", "'colour' is no field"),
         ({"name": "has space"}, "probe-invalid", "has space"),
+        ({"language": "cobol"}, "probe-invalid", "cobol"),
+        ({"language": "go", "expressions": ["f(x)"]}, "expression-unsafe", "program's code"),
+        ({"language": "rust", "condition": "x = 1"}, "expression-unsafe", "assigns"),
     ],
 )
 def test_what_makes_no_sense_is_told(fields, slug, words):
@@ -104,6 +107,19 @@ def test_trusted_expressions_may_be_anything():
     assert asked(expressions=["f(x)"], safety="trusted").probe.expressions == ("f(x)",)
 
 
+def test_expressions_of_other_languages_are_not_python_s():
+    record = asked(
+        location="/srv/main.go:3", expressions=["*p", "m[`k`]"], condition="!ok && a != nil"
+    )
+    assert record.language == "go"
+    assert asked(language="golang", expressions=["&x"]).language == "go"
+    assert asked(location="src/main.rs:3", expressions=["v.len"]).language == "rust"
+    assert asked().language == "python"
+    assert probe_changed(record, {"condition": "!ok"}).language == "go"
+    with pytest.raises(TreetapError, match="assigns"):
+        probe_changed(record, {"condition": "ok = false"})
+
+
 def test_a_change_keeps_the_rest():
     record = probe_changed(asked(name="orders", max_hits=3), {"condition": "a > 2"})
     assert (record.probe.condition, record.probe.name, record.probe.max_hits) == (
@@ -114,7 +130,8 @@ def test_a_change_keeps_the_rest():
 
 
 @pytest.mark.parametrize(
-    "field", [{"location": "b.py:1"}, {"expressions": ["b"]}, {"snapshot": True}]
+    "field",
+    [{"location": "b.py:1"}, {"expressions": ["b"]}, {"snapshot": True}, {"language": "go"}],
 )
 def test_what_it_takes_can_t_change(field):
     with pytest.raises(TreetapError) as caught:

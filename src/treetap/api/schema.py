@@ -84,6 +84,7 @@ _ASKED: dict[str, Schema] = {
     "name": TEXT,
     "is_enabled": SWITCH,
     "group": said(TEXT, "Probes of one group are enabled and disabled together."),
+    "language": said(TEXT, "Of its expressions: python, go, rust; else that of its file."),
 }
 
 _TARGET_ASKED: dict[str, Schema] = {
@@ -155,7 +156,7 @@ SCHEMAS: dict[str, Schema] = {
             **{
                 name: schema
                 for name, schema in _ASKED.items()
-                if name not in ("location", "expressions", "snapshot")
+                if name not in ("location", "expressions", "snapshot", "language")
             }
         ),
         "required": [],

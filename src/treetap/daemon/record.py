@@ -15,6 +15,7 @@ class ProbeRecord(NamedTuple):
     created_at_s: Unix time.
     ttl_s: What was asked for; 0 for never. An enabled probe lives for this long again.
     group: Probes of one group are enabled and disabled together; ``""`` for none.
+    language: Of its expressions: ``python``, or that of the target that it is for.
     notes: What a face wants remembered of it; nobody else reads them.
     """
 
@@ -23,6 +24,7 @@ class ProbeRecord(NamedTuple):
     created_at_s: float
     ttl_s: float
     group: str = ""
+    language: str = "python"
     notes: dict[str, Any] = {}  # noqa: RUF012 - a default that nobody writes to
 
     @property
@@ -51,6 +53,7 @@ class ProbeRecord(NamedTuple):
             "created_at_s": self.created_at_s,
             "ttl_s": self.ttl_s,
             "group": self.group,
+            "language": self.language,
             "notes": self.notes,
         }
 
@@ -63,6 +66,7 @@ def record_from_dict(number: int, fields: dict[str, Any]) -> ProbeRecord:
         float(fields.get("created_at_s", 0)),
         float(fields.get("ttl_s", 0)),
         str(fields.get("group", "")),
+        str(fields.get("language", "python")),
         dict(fields.get("notes", {})),
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from treetap.daemon.checking import LANGUAGES, check_expression
 from treetap.daemon.record import ProbeRecord
-from treetap.errors import ProbeError
+from treetap.errors import ExpressionError, ProbeError
 from treetap.expression import syntax
-from treetap.model.location import parse_location
+from treetap.model.location import Location, parse_location
 from treetap.model.probe import DEFAULT_TTL_S, Probe, Target, check_probe
 
 #: Field of the request: its type. ``float`` takes whole numbers too.
@@ -29,11 +30,14 @@ _FIELDS: dict[str, type] = {
     "name": str,
     "is_enabled": bool,
     "group": str,
+    "language": str,
 }
 _MAX_GROUP_CHARS = 255
 #: What a probe takes, and where: another answer makes it another probe, whose rows don't fit
 #: the ones that are kept.
-FIXED_FIELDS = ("location", "expressions", "snapshot")
+FIXED_FIELDS = ("location", "expressions", "snapshot", "language")
+#: The language of a probe that names none, by its file.
+_SUFFIXES = {".go": "go", ".rs": "rust"}
 
 
 def probe_asked(fields: dict[str, Any], *, number: int = 0) -> ProbeRecord:
@@ -48,9 +52,11 @@ def probe_asked(fields: dict[str, Any], *, number: int = 0) -> ProbeRecord:
     now_s = time.time()
     ttl_s = _ttl(given.pop("ttl_s", DEFAULT_TTL_S))
     group = _group(given.pop("group", ""))
-    probe = Probe(id=f"p{number}", location=parse_location(given.pop("location")))
+    location = parse_location(given.pop("location"))
+    language = _language(given.pop("language", ""), location)
+    probe = Probe(id=f"p{number}", location=location)
     probe = _with_fields(probe, given)._replace(expires_at_s=now_s + ttl_s if ttl_s else 0)
-    return ProbeRecord(number, _checked(probe), now_s, ttl_s, group)
+    return ProbeRecord(number, _checked(probe, language), now_s, ttl_s, group, language)
 
 
 def probe_changed(record: ProbeRecord, fields: dict[str, Any]) -> ProbeRecord:
@@ -80,7 +86,7 @@ def probe_changed(record: ProbeRecord, fields: dict[str, Any]) -> ProbeRecord:
     probe = record.probe
     if given.get("mode", probe.mode) != probe.mode and "rate" not in given:
         given["rate"] = 0.0
-    return record._replace(probe=_checked(_with_fields(probe, given)))
+    return record._replace(probe=_checked(_with_fields(probe, given), record.language))
 
 
 def _with_fields(probe: Probe, given: dict[str, Any]) -> Probe:
@@ -93,13 +99,36 @@ def _with_fields(probe: Probe, given: dict[str, Any]) -> Probe:
     return probe._replace(**given)
 
 
-def _checked(probe: Probe) -> Probe:
+def _checked(probe: Probe, language: str) -> Probe:
     probe = check_probe(probe)
     if len(set(probe.expressions)) < len(probe.expressions):
         raise _invalid("an expression is named twice", "Each value has its expression as a name.")
     for text in (*probe.expressions, *filter(None, [probe.condition])):
-        syntax.check(text, safety=probe.safety)
+        if language == "python":
+            syntax.check(text, safety=probe.safety)
+        else:
+            _check_foreign(text, language, probe.safety)
     return probe
+
+
+def _check_foreign(text: str, language: str, safety: str) -> None:
+    """Raises ``ExpressionError`` (slug ``expression-unsafe``); the adapter has the last word."""
+    verdict = check_expression(text, language=language, safety=safety)
+    if not verdict.is_safe:
+        raise ExpressionError(
+            f"{text[:80]!r} may not be taken from a program in {language}.",
+            " ".join(verdict.violations),
+            slug="expression-unsafe",
+        )
+
+
+def _language(name: str, location: Location) -> str:
+    if not name:
+        return next((_SUFFIXES[end] for end in _SUFFIXES if location.file.endswith(end)), "python")
+    language = LANGUAGES.get(name.lower())
+    if language is None:
+        raise _invalid(f"{name[:80]!r} is not a language", f"Use one of {', '.join(LANGUAGES)}.")
+    return language
 
 
 def _checked_types(fields: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def probe_view(daemon: Daemon, record: ProbeRecord) -> dict[str, Any]:
         "budget_percent": probe.budget_percent,
         "target": probe.target._asdict(),
         "group": record.group,
+        "language": record.language,
         "is_enabled": probe.is_enabled,
         "is_expired": record.is_expired(time.time()),
         "created_at": record.created_at_s,

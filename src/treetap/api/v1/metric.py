@@ -46,7 +46,7 @@ def metric_form(
         "group": record.group or None,
         "location": place_of(str(probe.location), statuses),
         "expressions": list(probe.expressions),
-        "language": notes.get("language", "python"),
+        "language": record.language,
         "enabled": record.is_wanted(time.time()),
         "mode": {"mode": mode_form(probe.mode, probe.rate)},
         "createdAt": int(notes.get("created_at_s", record.created_at_s) * 1e6),

@@ -128,6 +128,8 @@ def fields_of_new(asked: NewMetric, connection: Connection) -> dict[str, Any]:
         "limits": {"max_chars": max_chars},
         "target": connection.probe_target._asdict(),
         "is_enabled": asked.enabled,
+        # Detrix's rule: the request's own word for it counts for nothing.
+        "language": connection.language,
         **fields_of_takes(asked, "stream"),
     }
 
@@ -167,7 +169,6 @@ def notes_of_new(asked: NewMetric, connection: Connection, now_s: float) -> dict
     notes: dict[str, Any] = {
         "name": asked.name,
         "connection": connection.id,
-        "language": connection.language,
         "shows_stack": bool(asked.capture_stack_trace),
         "shows_locals": bool(asked.capture_memory_snapshot),
         "stack_slice": _slice(asked.stack_trace_slice),
@@ -216,6 +217,7 @@ def fields_of_record(record: ProbeRecord, now_s: float) -> dict[str, Any]:
         "name": probe.name,
         "is_enabled": probe.is_enabled,
         "group": record.group,
+        "language": record.language,
     }
 
 
