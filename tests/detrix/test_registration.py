@@ -80,6 +80,13 @@ CONFORMANCE = [
         "test_safe_mode_refuses_what_could_hold_a_process_up",
     ),
     Row(
+        "Metrics",
+        "expressions in Go and Rust",
+        SAME,
+        "Checked as such: assignments are refused, calls too unless they are trusted.",
+        "test_a_registration_is_answered_whatever_the_debugger_does",
+    ),
+    Row(
         "Waking and sleeping",
         "`POST /api/v1/wake`",
         SAME,
@@ -252,10 +259,24 @@ def test_a_registration_is_answered_whatever_the_debugger_does(fresh):
         silent.listen()
         port = silent.getsockname()[1]
         asked = {"host": "127.0.0.1", "port": port, "language": "python", **WORKSPACE}
-        answer = post(fresh.http, "connections", asked, 201)
+        answer = post(fresh.http, "connections", {**asked, "language": "golang"}, 201)
         assert list(answer) == ["connectionId", "status", "connection", "metadata"]
+        assert answer["connection"]["language"] == "go"
         assert (answer["status"], answer["metadata"]) == ("created", None)
         assert answer["connection"]["status"] == 2
+        # Its metrics may be asked for already, in its own language.
+        metric = {
+            "name": "orders",
+            "connectionId": answer["connectionId"],
+            "location": {"file": "/srv/app/main.go", "line": 7},
+            "expressions": ["*order", "len(items)"],
+            "condition": "!ok && order != nil",
+            "enabled": True,
+        }
+        made = post(fresh.http, "metrics", metric, 201)
+        assert (made["metric"]["language"], made["metric"]["state"]) == ("go", "nowhere")
+        unsafe = {**metric, "name": "unsafe", "expressions": ["order.Save()"]}
+        assert post(fresh.http, "metrics", unsafe, 400)["errorCode"] == 2001
     # Nobody listens there now.
     refused = post(fresh.http, "connections", {**asked, "name": "other"}, 502)
     assert (refused["errorCode"], refused["retryable"]) == (5002, True)
