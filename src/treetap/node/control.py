@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 #: For one request, from its connection to the last byte of the answer. A wake has more.
 REQUEST_TIMEOUT_S = 10.0
 MAX_CONNECTIONS = 16
-#: An honest request is read in less; one that takes longer may be cut off for another's sake.
-_GRACE_S = 0.1
+#: An honest request is read in less, on a busy machine too; one that takes longer may be cut off for
+#: another's sake. The second is for when there is hardly any room left.
+_GRACE_S, _SHORT_GRACE_S = 1.0, 0.1
 #: Beyond this even a flood of connections gets no further thread.
 _MAX_THREADS = 64
 _BACKLOG = 64
@@ -236,8 +237,9 @@ class ControlPlane:
         alive = [each for each in self._connections.values() if not each.is_cut]
         if len(alive) < MAX_CONNECTIONS:
             return None
-        slow = (each for each in alive if each.is_reading and now_s - each.since_s > _GRACE_S)
-        return next(slow, None)
+        has_room = len(alive) < _MAX_THREADS - MAX_CONNECTIONS
+        since_s = now_s - (_GRACE_S if has_room else _SHORT_GRACE_S)
+        return next((each for each in alive if each.is_reading and each.since_s < since_s), None)
 
     def _serve_one(self, connection: Connection) -> None:
         try:

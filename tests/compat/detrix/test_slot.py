@@ -46,6 +46,8 @@ def test_a_wake_before_init_takes_the_environments_settings(run, foreign_daemon)
 seen["woken"] = detrix.wake()["status"]
 detrix.init(name="shop")
 seen["init"] = detrix.status()["name"]
+while detrix.status()["state"] != "awake":
+    threading.Event().wait(0.01)  # it was before; and so it is again, under its own name
 try:
     detrix.init(name="again")
 except detrix.ConfigError as exc:
@@ -58,7 +60,9 @@ detrix.shutdown()
     assert seen["woken"] == "awake"
     assert seen["init"] == "shop"
     assert "already initialized" in seen["again"]
-    assert foreign_daemon.requests[0][3]["name"].startswith("detrix-client-")
+    names = [asked[3]["name"] for asked in foreign_daemon.requests if asked[0] == "POST"]
+    assert names[0].startswith("detrix-client-")
+    assert names[1:] == ["shop"]
 
 
 def test_the_token_goes_to_the_daemon_that_the_program_named(run, foreign_daemon, tmp_path):
