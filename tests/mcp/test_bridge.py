@@ -14,6 +14,8 @@ from mcp import Client, StdioServerParameters
 
 from tests.conftest import wait_until
 from treetap.client import DaemonClient, find_daemon
+from treetap.mcp.bridge import result_of
+from treetap.mcp.services import Refusal
 
 TIMEOUT_S = 60
 
@@ -86,3 +88,36 @@ def test_a_call_starts_the_daemon_and_one_that_has_ended_is_started_again(daemon
     assert "serves http" in logged
     assert "POST" not in logged, "not a line a request"
     assert "session" not in logged
+
+
+def answer(status, content):
+    request = httpx.Request("POST", "http://127.0.0.1:1/mcp")
+    if isinstance(content, str):
+        return httpx.Response(status, text=content, request=request)
+    return httpx.Response(status, json=content, request=request)
+
+
+def test_the_result_of_an_answer_is_handed_on():
+    assert result_of(answer(200, {"jsonrpc": "2.0", "id": 1, "result": {"content": []}})) == {
+        "content": []
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "code", "what"),
+    [
+        (200, {"error": {"code": -32602, "message": "Wrong."}}, "daemon", "Wrong."),
+        (501, {"error": "No SDK.", "slug": "mcp-missing", "hint": "pip"}, "mcp-missing", "No SDK."),
+        (401, {"error": {"slug": "request-stranger", "what": "Who?"}}, "request-stranger", "Who?"),
+        (404, "<html>", "daemon-foreign", "http://127.0.0.1:1/mcp"),
+        (200, [], "daemon-foreign", "http://127.0.0.1:1/mcp"),
+        (200, {}, "daemon-foreign", "http://127.0.0.1:1/mcp"),
+    ],
+)
+def test_an_answer_that_is_an_error_or_none_of_a_daemon_s_is_told_as_such(
+    status, content, code, what
+):
+    with pytest.raises(Refusal) as caught:
+        result_of(answer(status, content))
+    assert caught.value.code == code
+    assert what in caught.value.what

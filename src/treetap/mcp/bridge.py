@@ -123,7 +123,13 @@ class Bridge:
                 f"The daemon at {self._url} didn't answer: {str(exc) or type(exc).__name__}.",
                 "Whether the call took effect isn't known. Its log: daemon.log in the home.",
             ) from exc
-        return _result(answer)
+        try:
+            return result_of(answer)
+        except Refusal as exc:
+            if exc.code == "daemon-foreign":
+                # Somebody else has its port by now; the next call finds where it is.
+                self._url = ""
+            raise
 
     async def _post(self, url: str, message: dict[str, Any]) -> httpx.Response:
         return await self._http.post(f"{url}/mcp", json=message, timeout=CALL_TIMEOUT_S)
@@ -196,7 +202,12 @@ def _headers(token: str | None) -> dict[str, str]:
     return headers
 
 
-def _result(answer: httpx.Response) -> dict[str, Any]:
+def result_of(answer: httpx.Response) -> dict[str, Any]:
+    """What the daemon's answer brings.
+
+    Raises:
+        Refusal: An error: of JSON-RPC, of the daemon's API; or no answer of a daemon's.
+    """
     try:
         content = answer.json()
         if "result" in content:
