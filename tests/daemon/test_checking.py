@@ -44,7 +44,17 @@ def test_trusted_takes_any_expression_and_says_what_strict_would_not():
 
 @pytest.mark.parametrize("language", ["go", "golang", "rust", "Rust"])
 def test_other_languages_are_looked_at_for_calls_and_assignments(language):
-    for text in ("order.Total", 'items[0] == "a=(b"', "len(items) >= 2", "*p", "&x"):
+    for text in (
+        "order.Total",
+        'items[0] == "a=(b; c d"',
+        "*p",
+        "&x",
+        "a && !(b || c)",
+        "x>(y + 1)",
+        "x != (y)",
+        "'c'",
+        "-1 <= x",
+    ):
         assert verdict(text, language) == (True, [], []), text
     for text in (
         "x = 1",
@@ -55,13 +65,36 @@ def test_other_languages_are_looked_at_for_calls_and_assignments(language):
         "f(",
         "a)",
         "ch <- 1",
-        "save(x)",
-        "o.Save()",
+        "process kill",
+        "a\nb",
     ):
+        for safety in ("strict", "trusted"):
+            assert not verdict(text, language, safety).is_safe, text
+    for text in ("save(x)", "o.Save()", "(f)(x)", "fs[0](x)", "f (x)", "a{}", "{ x }", "panic!(1)"):
         assert not verdict(text, language).is_safe, text
-    allowed = verdict("o.Save()", language, "trusted")
-    assert allowed.is_safe
-    assert "o.Save" in allowed.warnings[0]
+        assert verdict(text, language, "trusted").warnings, text
+    assert "o.Save" in verdict("o.Save()", language, "trusted").warnings[0]
+
+
+def test_go_has_functions_that_run_no_code_of_the_program():
+    for text in ("len(items) >= 2", "string(b[:n])", "int64(x) + cap(y)", "`raw (text) = here`"):
+        assert verdict(text, "go").is_safe, text
+    for text in (
+        "o.len(x)",
+        "o. len(x)",
+        "o .len(x)",
+        "append(x, y)",
+        "func() int { return 1 }()",
+        "x as y",
+    ):
+        assert not verdict(text, "go").is_safe, text
+
+
+def test_of_rust_macros_generic_calls_and_a_debugger_s_commands_are_seen():
+    for text in ("x as i64", "&mut order", "a.0 + b.1", "order.items[3]"):
+        assert verdict(text, "rust").is_safe, text
+    for text in ('"1".parse::<i32>()', "vec![1]", "println!{}", "o.len()", "`process kill`"):
+        assert not verdict(text, "rust").is_safe, text
 
 
 def test_an_unknown_level_is_refused_and_in_an_unknown_language_nothing_is_safe():
