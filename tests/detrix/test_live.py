@@ -176,6 +176,21 @@ def test_a_socket_gets_what_it_asks_for(running, link):
         other.close()
 
 
+def test_a_metric_is_heard_on_when_its_expressions_change(running, node):
+    metric = int(running.client.add_probe(location="shop.py:5", expressions=["a"])["id"][1:])
+    with described_client(running.url) as http, listen(running, f"?metricId={metric}") as heard:
+        changed = http.put(f"/api/v1/metrics/{metric}", json={"expressions": ["b", "c"]})
+        assert changed.json()["metricId"] == metric
+        successor = running.client.probes()[-1]["id"]
+        assert successor != f"p{metric}"
+        link = running.connect(node)
+        link.send(["batch", successor, 0, [[1000, 1, 2]]])
+        event = next_event(heard)
+        link.close()
+    assert event["metricId"] == metric
+    assert [each["expression"] for each in event["values"]] == ["b", "c"]
+
+
 def test_what_was_lost_is_told_by_the_next_event(running, link):
     with listen(running, "?metricId=1") as heard:
         link.send(["batch", "p1", 5, [[1000, 1, 2, 3], [2000, 1, 2, 3]]])
