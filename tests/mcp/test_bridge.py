@@ -109,6 +109,7 @@ def test_the_result_of_an_answer_is_handed_on():
         (200, {"error": {"code": -32602, "message": "Wrong."}}, "daemon", "Wrong."),
         (501, {"error": "No SDK.", "slug": "mcp-missing", "hint": "pip"}, "mcp-missing", "No SDK."),
         (401, {"error": {"slug": "request-stranger", "what": "Who?"}}, "request-stranger", "Who?"),
+        (500, "Internal Server Error", "daemon-unreachable", "ended in the middle"),
         (404, "<html>", "daemon-foreign", "http://127.0.0.1:1/mcp"),
         (200, [], "daemon-foreign", "http://127.0.0.1:1/mcp"),
         (200, {}, "daemon-foreign", "http://127.0.0.1:1/mcp"),

@@ -218,6 +218,12 @@ def result_of(answer: httpx.Response) -> dict[str, Any]:
         message = error["message"] if isinstance(error, dict) else str(error)
         raise Refusal(str(content.get("slug", "daemon")), message, str(content.get("hint", "")))
     except (ValueError, KeyError, TypeError) as exc:
+        if answer.status_code == 500:
+            raise Refusal(
+                "daemon-unreachable",
+                "The daemon was ended in the middle of the call.",
+                "The next call starts it again.",
+            ) from exc
         raise Refusal(
             "daemon-foreign",
             f"What answers at {answer.url} is not a treetap daemon.",
