@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 MIN_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
+#: An adapter ends a moment after its program; one that is asked just then stays for a minute.
+_AFTER_END_S = 2.0
 #: For how long one that doesn't answer is tried.
 MAX_AWAY_S = 600.0
 #: For letting one go, while somebody waits for that; a client does for 2 s.
@@ -204,20 +206,23 @@ class Target:
     async def _live(self) -> None:
         backoff_s = MIN_BACKOFF_S
         since_s = time.monotonic()
-        is_wanted = True
-        while is_wanted and time.monotonic() - since_s < MAX_AWAY_S:
+        while time.monotonic() - since_s < MAX_AWAY_S:
             self._nudge.clear()
             try:
-                is_wanted = await self._observe()
+                wait_s = await self._observe()
                 backoff_s, since_s = MIN_BACKOFF_S, time.monotonic()
             except DapError as exc:
                 self._failed(exc)
+                wait_s = backoff_s
             except Exception as exc:
                 log.exception("target %s", self.id)
                 self._failed(TreetapError(f"Observing it failed: {exc}."))
-            if self.is_child:
-                break  # who started it tells of the next one
-            if is_wanted and await self._waits(backoff_s):
+                wait_s = backoff_s
+            if self.is_child or wait_s is None:
+                break
+            # What set it was, as a rule, the end of our own node.
+            self._nudge.clear()
+            if await self._waits(wait_s):
                 # Somebody says that it is there (again).
                 backoff_s, since_s = MIN_BACKOFF_S, time.monotonic()
             else:
@@ -225,8 +230,8 @@ class Target:
         if self.state == TargetState.CONNECTING:
             self.state = TargetState.DISCONNECTED
 
-    async def _observe(self) -> bool:
-        """Attach, and stay for as long as it goes; whether to try again.
+    async def _observe(self) -> float | None:
+        """Attach, and stay for as long as it goes; when to try again, in seconds; ``None``: never.
 
         Raises:
             DapError: It can't be attached to.
@@ -235,7 +240,7 @@ class Target:
             entry = self._host.linked(self._identity_of(self.registration.pid))
             if entry is not None:
                 await self._follow(entry)
-                return True
+                return 0
         visit = Visit(
             self._host, self.registration, self._identity_of, self._spent, self._told_to_sleep
         )
@@ -249,9 +254,9 @@ class Target:
         entry = self._host.linked(identity)
         if entry is not None:
             await self._follow(entry)
-            return True
+            return 0
         # One whose node another target has: there are two ways to one adapter.
-        return not visit.is_taken
+        return None if visit.is_taken else _AFTER_END_S
 
     async def _use(self, visit: Visit, identity: NodeIdentity) -> None:
         if self.node_id != identity.id:
