@@ -48,22 +48,6 @@ def awake(running):
     return [node for node in running.client.nodes() if node["state"] == "awake"]
 
 
-def test_two_workers_of_one_name_are_two(running):
-    with program() as one, program() as two:
-        first, second = register(running, one.port), register(running, two.port)
-        assert first is not second
-        assert len({first.id, second.id}) == 2
-        connected(first, one.pid)
-        connected(second, two.pid)
-        mine = add(running, second)
-        armed(running, mine)
-        one.tell(1)
-        two.tell(2)
-        (event,) = hits(running, mine, 1)
-        assert (event["values"]["number"], event["pid"]) == (2, two.pid)
-        assert len(awake(running)) == 2
-
-
 def test_a_dead_process_is_noticed_and_its_next_one_is_the_same_target(running):
     shop = on_a_port()
     target = register(running, shop.port)

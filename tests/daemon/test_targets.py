@@ -100,6 +100,23 @@ def test_to_register_the_same_process_again_changes_nothing(running, shop, targe
     assert target.connected_us == before
 
 
+def test_two_workers_of_one_name_are_two(running, shop, target, add):
+    with program() as other:
+        second = register(running, other.port, workspace_root=str(SOURCE.parent))
+        assert second is not target
+        assert second.id != target.id
+        assert second.registration.program == target.registration.program
+        probe = add(target={"tree": second.tree})
+        armed(running, probe)
+        shop.tell(1)
+        other.tell(2)
+        (event,) = hits(running, probe, 1)
+        assert (event["values"]["number"], event["pid"]) == (2, other.pid)
+        # Its node's link comes and goes; the other's stays.
+        on_loop(running, running.daemon.targets.close(second.id))
+        assert (second.state, target.state) == (TargetState.DISCONNECTED, TargetState.CONNECTED)
+
+
 def test_a_slow_adapter_doesnt_keep_who_registers_waiting(running):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began_s = time.monotonic()
