@@ -16,7 +16,7 @@ import os
 import sys
 
 from treetap.errors import DebuggerError
-from treetap.node import debugadapter, launch, thread
+from treetap.node import debugadapter, debugopening, thread
 from treetap.node.imprint import Imprint
 
 TYPE_CHECKING = False
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 #: For all of an opening: importing debugpy, its adapter's start, its handshake. Half a second as a rule.
 OPEN_TIMEOUT_S = 20.0
-_VALIDATION = "PYDEVD_DISABLE_FILE_VALIDATION"
 
 
 class _Process:
@@ -107,7 +106,12 @@ class DebugPort:
             raise DebuggerError(
                 f"The debug port has no thread to be opened from: {exc}.", slug="debugger-port"
             ) from exc
-        opening.wait(timeout_s)
+        try:
+            opening.wait(timeout_s)
+        except BaseException:
+            if opening.is_kept:
+                self.close()  # a ctrl-c came in the moment that it was done
+            raise
         return self.port
 
     def close(self) -> tuple[str, ...]:
@@ -156,19 +160,22 @@ class DebugPort:
 
     def open_here(self, host: str, port: int) -> None:
         """What ``open`` does, in the thread that it is called in."""
-        api, pydevd = load()
-        if api.listen.called or _global_debugger() is not None or _is_tool_taken():
+        api, pydevd = debugopening.load()
+        is_here = api.listen.called or debugopening.global_debugger() is not None
+        if is_here or debugopening.is_tool_taken():
             raise _taken("A debugger is at work in this process already.")
         self._imprint = imprint = Imprint()
         mark = f"{os.getpid()}-{os.urandom(8).hex()}"
-        address = _listen(api, host, port, mark)
-        self._debugger = _global_debugger()
-        self._adapter = debugadapter.Adapter(mark)
+        try:
+            address = debugopening.listen(api, host, port, mark)
+        finally:
+            self._debugger = debugopening.global_debugger()
+            self._adapter = debugadapter.Adapter(mark)
         _process.codes.update(imprint.changed_codes())
-        _hide_threads()
-        _hide_package(self._debugger)
+        debugopening.exchange_codes(_process.codes)
+        debugopening.hide_package(self._debugger)
         pydevd.SetupHolder.setup = None
-        self._hide = _hider(pydevd)
+        self._hide = debugopening.hider(pydevd)
         self.host, self.port = str(address[0]), int(address[1])
 
     def _forget(self) -> None:
@@ -184,8 +191,7 @@ class DebugPort:
             from treetap.node import debugclosing
 
             if self._imprint is not None:
-                debugger = self._debugger or _global_debugger()
-                debugclosing.close(debugger, self._imprint, self._adapter, None)
+                debugclosing.close(self._debugger, self._imprint, self._adapter, None)
         finally:
             self._forget()
 
@@ -198,6 +204,8 @@ class _Opening:
         self._host = host
         self._number = number
         self._error: Exception | None = None
+        #: Whether the port is open, and left to who waits.
+        self.is_kept = False
         # Held until it is done; the second decides who closes what comes too late.
         self._done = _thread.allocate_lock()
         self._done.acquire()
@@ -211,6 +219,8 @@ class _Opening:
         is_wanted = self._verdict.acquire(blocking=False)
         if self._error is not None or not is_wanted:
             self._port.give_up()
+        else:
+            self.is_kept = True
         self._done.release()
 
     def wait(self, timeout_s: float) -> None:
@@ -231,104 +241,6 @@ class _Opening:
             self._done.acquire()  # it was done in that very moment
         if self._error is not None:
             raise _explained(self._error, self._host, self._number) from self._error
-
-
-def load() -> tuple[Any, Any]:
-    """Import debugpy, silently and without its hooks.
-
-    Raises:
-        DebuggerError: It isn't installed, or can't be imported.
-    """
-    imprint = None if "pydevd" in sys.modules else Imprint()
-    before = {name: os.environ.get(name) for name in (_VALIDATION, "PYDEVD_USE_FRAME_EVAL")}
-    os.environ.setdefault(_VALIDATION, "1")  # or it writes to standard error
-    try:
-        import debugpy.server.api
-        import pydevd
-    except Exception as exc:
-        raise DebuggerError(
-            f"debugpy can't be loaded here: {exc}.",
-            f"Install it beside treetap: {sys.executable or 'python'} -m pip install "
-            '"treetap[debugpy]"',
-            slug="debugger-unavailable",
-        ) from exc
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-        if imprint is not None:
-            imprint.take_back(thread.identifiers())
-    return debugpy.server.api, pydevd
-
-
-def _listen(api: Any, host: str, port: int, mark: str) -> tuple[str, int]:
-    """``debugpy.listen``, its children left alone and its adapter marked."""
-    configuration = api._config
-    before = dict(configuration)
-    # Children are never patched: who has no second session for them would freeze them.
-    configuration["subProcess"] = False
-    configuration["pythonEnv"] = debugadapter.environment(
-        os.environ, mark, launch.startup_directory()
-    )
-    try:
-        address: tuple[str, int] = api.listen((host, port))
-        return address
-    finally:
-        configuration.update(before)
-
-
-def _global_debugger() -> Any:
-    constants = sys.modules.get("_pydevd_bundle.pydevd_constants")
-    return None if constants is None else constants.get_global_debugger()
-
-
-def _is_tool_taken() -> bool:
-    monitoring = getattr(sys, "monitoring", None)
-    return monitoring is not None and bool(monitoring.get_tool(monitoring.DEBUGGER_ID))
-
-
-def _hide_threads() -> None:
-    """Exchange once more what debugpy exchanges only once."""
-    import threading
-
-    for name, code in _process.codes.items():
-        getattr(threading, name).__code__ = code
-
-
-def _hider(pydevd: Any) -> Callable[[], None]:
-    """What hides the thread that calls it: as debugpy hides its own."""
-    import threading
-
-    active: dict[int, Any] = threading._active  # type: ignore[attr-defined]
-    if pydevd.PYDEVD_USE_SYS_MONITORING:
-        from _pydevd_sys_monitoring import pydevd_sys_monitoring
-
-        begin, end = pydevd_sys_monitoring.start_monitoring, pydevd_sys_monitoring.stop_monitoring
-    else:
-        begin = end = None
-    set_trace = pydevd.pydevd_tracing.TracingFunctionHolder._original_tracing or sys.settrace
-
-    def hide() -> None:
-        if begin is None:
-            set_trace(None)
-        else:
-            begin(all_threads=False)  # or there would be nothing to end
-            end(all_threads=False)
-        own = active.get(_thread.get_ident())
-        if own is not None:
-            own.pydev_do_not_trace = own.is_pydev_daemon_thread = True
-
-    return hide
-
-
-def _hide_package(debugger: Any) -> None:
-    """Have debugpy take our files for its own: it neither stops in them nor shows them."""
-    from _pydevd_bundle.pydevd_api import PyDevdAPI
-
-    shown = getattr(debugger.dont_trace_external_files, "start_patterns", ())
-    end = getattr(debugger.dont_trace_external_files, "end_patterns", ())
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    PyDevdAPI().set_dont_trace_start_end_patterns(debugger, (*shown, f"{package}/"), end)
 
 
 def _taken(what: str) -> DebuggerError:

@@ -77,9 +77,9 @@ class Life:
         with self._turn:
             state = next_state(self.state, "warm-up")
             if self._is_debugged:
-                from treetap.node import debugport
+                from treetap.node import debugopening
 
-                debugport.load()
+                debugopening.load()
             else:
                 self.probe_set = self._make_probe_set()
             self.state = state

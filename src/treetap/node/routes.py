@@ -208,7 +208,7 @@ def _info(node: Node, caller: Caller) -> http.Response:
     fields: dict[str, Any] = {
         "name": node.identity.name,
         "pid": node.identity.pid,
-        "python_version": sys.version.replace("\n", " "),
+        "python_version": sys.version,
         "python_executable": sys.executable,
         "go_version": None,
         "rust_version": None,
