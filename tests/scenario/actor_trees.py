@@ -47,7 +47,7 @@ CHAIN = """
         else:
             breakpoint()
         say("leaf goes on")
-        if how == "linger":
+        if how in ("linger", "thread", "asyncio"):
             try:
                 await trio.sleep_forever()
             finally:
