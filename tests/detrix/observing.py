@@ -52,12 +52,14 @@ class Observed:
 
     Attributes:
         http: Of the daemon.
+        way: How it is observed.
         connection: ``connectionId``.
         pid: Of the program.
     """
 
     def __init__(self, served: Served, way: str) -> None:
         self.http = served.http
+        self.way = way
         self._client = served.running.client
         self.name = f"shop-{next(_names)}"
         self._process = subprocess.Popen(

@@ -7,6 +7,8 @@ Lines of it are found by their text.
 import os
 import sys
 
+LARGE = "megabyte" * 125_000
+
 
 class Order:
     def __init__(self, number):

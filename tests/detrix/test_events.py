@@ -139,6 +139,20 @@ def test_values_are_json_whatever_they_hold(observed):
     assert found["[1, 'a', None]"]["typedValue"] is None
 
 
+def test_a_megabyte_comes_whole_from_an_adapter_and_says_what_is_missing_from_a_node(observed):
+    metric = observed.metric("large", expressions=["LARGE"])["metricId"]
+    observed.work(1)
+    (event,) = observed.events(metric, 1)
+    (value,) = event["values"]
+    whole = "megabyte" * 125_000
+    if observed.way == DEBUGPY:
+        assert json.loads(value["valueJson"]) == whole
+        assert "isWhole" not in value
+    else:
+        assert json.loads(value["valueJson"]) == whole[:65_536]
+        assert value["isWhole"] is False
+
+
 def test_an_expression_that_raises_is_told_and_the_others_stay(observed):
     metric = observed.metric("raising", expressions=["number", "parts[7]"])["metricId"]
     observed.work(1)

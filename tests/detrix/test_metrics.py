@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, SAME, Row
 from tests.detrix.observing import DEBUGPY, LINKED, PROGRAM, get, line_of, observing, post, serving
+from tests.running_daemon import identity
 
 CONFORMANCE = [
     Row(
@@ -231,6 +233,47 @@ def test_a_name_is_one_metric_of_a_connection(linked, served):
         assert metric["metric"]["name"] == "orders"
         other.work(1)
         assert other.events(metric["metricId"], 1)[0]["connectionId"] == other.connection
+
+
+def test_many_who_ask_for_one_name_at_once_get_one_metric(linked):
+    def ask(number):
+        asked = {
+            "name": "wanted",
+            "connectionId": linked.connection,
+            "location": {"file": str(PROGRAM), "line": line_of("# observed")},
+            "expressions": [f"number + {number}"],
+            "enabled": True,
+        }
+        return linked.http.post("metrics", json=asked).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(ask, range(8))) == [201, *[409] * 7]
+    assert names(get(linked.http, "metrics")) == ["wanted"]
+
+
+def test_a_metric_outlives_the_daemon(tmp_path):
+    place = {"file": "/srv/shop.py", "line": 7}
+    asked = {
+        "name": "kept",
+        "location": place,
+        "expressions": ["total"],
+        "enabled": True,
+        "group": "till",
+        "mode": "sample",
+        "sampleRate": 3,
+        "captureStackTrace": True,
+    }
+    home = tmp_path / "home"
+    with serving(home) as first:
+        link = first.running.connect(identity())
+        (connection,) = wait_until(lambda: get(first.http, "connections"))
+        asked["connectionId"] = connection["connectionId"]
+        made = post(first.http, "metrics", asked, 201)["metric"]
+        link.close()
+    with serving(home) as second:
+        again = get(second.http, f"metrics/{made['metricId']}")
+    assert {**made, "state": "", "stateReason": ""} == {**again, "state": "", "stateReason": ""}
+    assert (again["name"], again["connectionId"]) == ("kept", connection["connectionId"])
 
 
 def test_metrics_come_in_pages_newest_first(linked):
