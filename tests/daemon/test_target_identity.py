@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from treetap.daemon.target_identity import (
+    LANGUAGES,
     Registration,
     checked,
     is_local,
@@ -17,6 +20,7 @@ from treetap.daemon.target_identity import (
     target_id,
     tree_of,
 )
+from treetap.daemon.target_probe import ADAPTERS
 from treetap.errors import TargetError
 from treetap.node.identity import own_identity
 from treetap.store.schema import node_key
@@ -56,7 +60,15 @@ def test_a_process_of_this_machine_is_the_node_that_it_would_be_by_itself():
     assert node_key(found) == node_key(own)
     assert (found.id, found.host, found.boot_id) == (own.id, own.host, own.boot_id)
     assert found.tree == tree_of(target_id(HERE))
-    assert found.program
+
+
+def test_its_program_is_what_it_was_started_with_less_the_interpreter():
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()", "shop"], stdin=subprocess.PIPE
+    ) as child:
+        found = node_identity(HERE, target_id(HERE), child.pid)
+        child.communicate(b"\n", 20)
+    assert found.program == "-c input() shop"
 
 
 def test_a_process_of_elsewhere_has_the_pid_that_the_adapter_tells_and_no_more():
@@ -107,6 +119,7 @@ def test_a_field_that_cant_be_used_is_named(field, value):
 
 def test_a_language_has_one_name():
     assert checked(HERE._replace(language="GoLang")).language == "go"
+    assert set(LANGUAGES.values()) == set(ADAPTERS)
     assert checked(HERE._replace(workspace_root="", hostname="")) == HERE._replace(
         workspace_root="", hostname=""
     )

@@ -15,7 +15,15 @@ from treetap.link import auth
 from treetap.model.node import NodeIdentity
 
 #: What a registration may call a language, and what it is.
-LANGUAGES = {"python": "python", "go": "go", "golang": "go", "rust": "rust"}
+LANGUAGES = {
+    "python": "python",
+    "go": "go",
+    "golang": "go",
+    "rust": "rust",
+    "c": "c",
+    "cpp": "cpp",
+    "c++": "cpp",
+}
 
 _MAX_CHARS = 4096
 _MAX_ID_NAME_CHARS = 60

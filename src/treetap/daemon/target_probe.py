@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from treetap.model.probe import Probe
 
 #: Who evaluates, by language.
-ADAPTERS = {"python": "debugpy", "go": "delve", "rust": "lldb-dap"}
+ADAPTERS = {
+    "python": "debugpy",
+    "go": "delve",
+    "rust": "lldb-dap",
+    "c": "lldb-dap",
+    "cpp": "lldb-dap",
+}
 
 
 class TargetProbe:
