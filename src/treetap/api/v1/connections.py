@@ -213,7 +213,7 @@ def _of_target(target: Target) -> Connection:
         hostname=registration.hostname,
         node_key=target.node_key,
         pid=target.pid,
-        probe_target=ProbeTarget(tree=target.tree),
+        probe_target=target.probe_target,
         why=target.error.what if target.error is not None else "",
     )
 
