@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from treetap.dap import opening
 from treetap.dap.by_agent import ByAgent
+from treetap.dap.by_stopping import ByStopping
 from treetap.dap.channel import Channel
 from treetap.dap.listener import Listener
 from treetap.dap.session import Session
@@ -89,6 +90,11 @@ async def attach(
     return session
 
 
+#: ``dlv --continue`` lets the program go a moment *after* it began to listen. Who attaches in that
+#: moment shares the program with that late command, and delve never answers again.
+_DELVE_SETTLES_S = 0.3
+
+
 async def _start(
     channel: Channel,
     session: Session,
@@ -98,6 +104,8 @@ async def _start(
     timeout_s: float,
 ) -> None:
     """The part between *attach* and its answer, which comes last: see the protocol's overview."""
+    if session.language == "go":
+        await asyncio.sleep(_DELVE_SETTLES_S)
     attached = channel.post("attach", way.attach_arguments(child_pid))
     ready = asyncio.ensure_future(session.initialized.wait())
     try:
@@ -135,6 +143,8 @@ def _way(
     known = LANGUAGES.get(language.lower())
     if known == "python":
         return ByAgent(channel, listener, silent_s)
+    if known is not None:
+        return ByStopping(channel, listener, known, pid, program)
     raise DapError(
         f"{language!r} is no language that can be observed through a debug adapter.",
         f"Use one of {', '.join(sorted(set(LANGUAGES.values())))}.",
