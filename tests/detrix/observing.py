@@ -57,11 +57,11 @@ class Observed:
         pid: Of the program.
     """
 
-    def __init__(self, served: Served, way: str) -> None:
+    def __init__(self, served: Served, way: str, name: str = "") -> None:
         self.http = served.http
         self.way = way
         self._client = served.running.client
-        self.name = f"shop-{next(_names)}"
+        self.name = name or f"shop-{next(_names)}"
         self._process = subprocess.Popen(
             [sys.executable, "-Xfrozen_modules=off", str(PROGRAM), way, self.name, served.url],
             stdin=subprocess.PIPE,
@@ -90,9 +90,11 @@ class Observed:
 
     def work(self, times: int) -> None:
         """Have the observed line run so often; it has, when this returns."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{times}\n")
-        self._process.stdin.flush()
+        assert self._asked(str(times)).startswith("done")
+
+    def say(self, line: str) -> None:
+        """Have it print a line to its standard output."""
+        assert self._asked(line) == line
         assert self._said().startswith("done")
 
     def metric(
@@ -151,6 +153,12 @@ class Observed:
         self._process.kill()
         self._process.communicate()
 
+    def _asked(self, word: str) -> str:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+        return self._said()
+
     def _said(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
@@ -174,9 +182,9 @@ def serving(home: Path, **settings: Any) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def observing(served: Served, way: str) -> Iterator[Observed]:
+def observing(served: Served, way: str, name: str = "") -> Iterator[Observed]:
     """A program of its own."""
-    observed = Observed(served, way)
+    observed = Observed(served, way, name)
     try:
         yield observed
     finally:

@@ -1,4 +1,4 @@
-"""A program to observe: it does as often as it is told on stdin what it is there for.
+"""A program to observe: it does as often as it is told on stdin what it is there for, or prints what it is told.
 
 Started with the way that it is observed: ``linked`` (treetap is in it) or ``debugpy`` (only that is).
 Lines of it are found by their text.
@@ -40,8 +40,12 @@ def main():
 
         print(debugpy.listen(("127.0.0.1", 0))[1], flush=True)  # noqa: T100
     for line in sys.stdin:
-        for number in range(int(line)):
-            work(number)
+        word = line.strip()
+        if word.isdigit():
+            for number in range(int(word)):
+                work(number)
+        else:
+            print(word)
         print("done", os.getpid(), flush=True)
 
 
