@@ -68,12 +68,12 @@ def plain(value):
         return [plain(each) for each in value]
     if isinstance(value, bool | type(None)):
         return value
-    if isinstance(value, int) and value > 1023:
+    if isinstance(value, int) and (value > 1023 or value == os.getpid()):
         return "PORT or PID"
     if isinstance(value, float | int):
         return value
-    text = str(value).replace(url, "DAEMON").replace(str(os.getpid()), "PID")
-    text = text.replace(sys.executable, "PYTHON")
+    text = str(value).replace(url, "DAEMON").replace(sys.executable, "PYTHON")
+    text = re.sub(rf"-{os.getpid()}\b", "-PID", text)  # at the end of a name
     return re.sub(r"(?<=[a-z0-9]:)\d{4,5}\b", "PORT", text)
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from treetap.compat.detrix import _slot
-from treetap.node import debugport
+from treetap.node import debugopening, debugport
 
 if TYPE_CHECKING:
     from typing import Any
@@ -26,7 +26,7 @@ _port = debugport.DebugPort()
 
 def _get_debugpy() -> Any:
     """Load it."""
-    return debugport.load()
+    return debugopening.load()
 
 
 def _present() -> debugport.DebugPort:
@@ -74,7 +74,4 @@ def is_debugger_listening() -> bool:
 
 def get_python_info() -> dict[str, str]:
     """This interpreter."""
-    return {
-        "python_version": sys.version.replace("\n", " "),
-        "python_executable": sys.executable,
-    }
+    return {"python_version": sys.version, "python_executable": sys.executable}
