@@ -5,7 +5,8 @@ import stat
 import pytest
 
 from treetap.config.template import template
-from treetap.daemon.configuration import Change, Configuration, without_password
+from treetap.daemon.config_text import without_password
+from treetap.daemon.configuration import Change, Configuration
 from treetap.errors import ConfigError
 
 
@@ -86,6 +87,15 @@ def test_a_link_to_the_file_stays_one(configuration, home, tmp_path):
     assert (home / "config.toml").is_symlink()
     assert "burst = 3" in real.read_text()
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_a_file_that_comes_to_hold_the_token_is_for_its_owner(configuration, home):
+    (home / "config.toml").write_text("")
+    (home / "config.toml").chmod(0o644)
+    configuration.update("[rate_limit]\nburst = 3", persist=True)
+    assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o644
+    configuration.update("token = 'sesame'", persist=True)
+    assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

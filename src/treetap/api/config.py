@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from treetap.api.answer import json_answer, json_object
 from treetap.config.daemon import KEYS
-from treetap.daemon.configuration import without_password
+from treetap.daemon.config_text import without_password
 from treetap.errors import DaemonError
 
 if TYPE_CHECKING:

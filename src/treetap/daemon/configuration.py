@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from treetap.config import sources
 from treetap.config.daemon import KEYS, DaemonConfig, examine
 from treetap.config.settings import SETTINGS, Settings, resolve
-from treetap.config.template import template
+from treetap.daemon import config_text
 from treetap.daemon.link_session import LinkLimits
 from treetap.errors import ConfigError
 from treetap.link import auth
@@ -25,14 +21,13 @@ from treetap.store.retention import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 _DAY_S = 24 * 3600.0
 #: The home is where the file is found: it can't say where that is.
 _IN_THE_FILE = [name for name in SETTINGS if name != "home"]
-#: What is shown of a secret.
-REDACTED = "***"
 
 
 class Change(NamedTuple):
@@ -99,20 +94,7 @@ class Configuration:
 
     def text(self) -> str:
         """All that holds now, as TOML; secrets are left out."""
-        document = tomlkit.document()
-        for name in self.settings.names():
-            value = getattr(self.settings, name)
-            if name == "token":
-                value = REDACTED if self.token else ""
-            if name != "home":
-                document[name] = _plain(value)
-        for key in KEYS:
-            table, _, name = key.partition(".")
-            if table not in document:
-                document[table] = tomlkit.table()
-            value = self.current.value(key)
-            document[table][name] = _plain(without_password(value) if key == "store.url" else value)
-        return tomlkit.dumps(document)
+        return config_text.shown(self.settings, self.current, has_token=bool(self.token))
 
     def problems(self, text: str) -> tuple[list[str], list[str]]:
         """What is wrong with a file of this text, and what else is to be said about it.
@@ -121,7 +103,7 @@ class Configuration:
             Errors and warnings, each a line.
         """
         try:
-            file = _parsed(text)
+            file = config_text.parsed(text)
         except ConfigError as exc:
             return [exc.line], []
         errors = [error.line for error in self._problems(file)]
@@ -142,12 +124,12 @@ class Configuration:
             ConfigError: It is no TOML (slug ``config-file``), has what can't be used
                 (``config-value``, ``config-unknown``), or the file can't be written.
         """
-        partial = self._without_redacted(_parsed(text))
-        overlay = _merged(self._overlay, partial)
-        settings, config = self._resolved(_merged(self._file(), overlay))
+        partial = config_text.without_redacted(config_text.parsed(text), self.current)
+        overlay = config_text.merged(self._overlay, partial)
+        settings, config = self._resolved(config_text.merged(self._file(), overlay))
         if persist:
-            self._write(partial)
-            overlay = _without(self._overlay, partial)
+            config_text.write(self.path, partial)
+            overlay = config_text.without(self._overlay, partial)
         self._overlay = overlay
         return self._take(settings, config, partial)
 
@@ -228,7 +210,7 @@ class Configuration:
         warnings = [
             f"{key} is given by {config.origin(key)}, which wins over config.toml."
             for key in KEYS
-            if _has(file, key) and config.origin(key) not in ("config.toml", "default")
+            if config_text.has(file, key) and config.origin(key) not in ("config.toml", "default")
         ]
         warnings += [
             f"{name} is given by {settings.origin(name)}, which wins over config.toml."
@@ -242,104 +224,12 @@ class Configuration:
             )
         return warnings
 
-    def _without_redacted(self, partial: dict[str, Any]) -> dict[str, Any]:
-        """Without what ``text`` shows in a secret's place: who sends that back means no change."""
-        if partial.get("token") == REDACTED:
-            partial = {name: value for name, value in partial.items() if name != "token"}
-        url, kept = self.current.store.url, partial.get("store")
-        if isinstance(kept, dict) and url and kept.get("url") == without_password(url):
-            kept = {name: value for name, value in kept.items() if name != "url"}
-            partial = {**partial, "store": kept}
-        return partial
-
     def _token(self) -> str:
         self.token_complaint = ""
         if self.settings.token:
             return str(self.settings.token)
         token, self.token_complaint = auth.read_token(str(self._home / "token"))
         return token
-
-    def _write(self, partial: Mapping[str, Any]) -> None:
-        """Put ``partial`` into the file, whose other lines stay as they are."""
-        # A link of the user's stays one.
-        path = Path(os.path.realpath(self.path))
-        try:
-            old = path.read_text(encoding="utf-8") if path.exists() else template()
-            document = tomlkit.parse(old)
-            _merge_into(document, partial)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(tomlkit.dumps(document))
-            temporary.replace(path)
-        except (OSError, ValueError, TOMLKitError) as exc:
-            raise ConfigError(
-                f"{self.path} can't be written: {exc}.",
-                "Change it by hand, then: treetap daemon reload.",
-                slug="config-file",
-            ) from exc
-
-
-def without_password(url: str) -> str:
-    """A database's URL as it may be shown."""
-    head, separator, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    name, colon, _password = user.partition(":")
-    return f"{head}{separator}{name}:{REDACTED}@{place}" if at and colon else url
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        return tomlkit.parse(text).unwrap()
-    except (TOMLKitError, ValueError, RecursionError) as exc:
-        raise ConfigError(
-            f"This is no TOML: {exc}.", 'Write table and key: [store], then max_age_days = 3.',
-            slug="config-file",
-        ) from exc  # fmt: skip
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _has(file: Mapping[str, Any], key: str) -> bool:
-    table, _, name = key.partition(".")
-    content = file.get(table)
-    return isinstance(content, dict) and name in content
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two files as one; tables are merged, ``above`` wins."""
-    found = dict(below)
-    for name, value in above.items():
-        old = found.get(name)
-        is_table = isinstance(value, dict) and isinstance(old, dict)
-        found[name] = {**old, **value} if is_table else value  # type: ignore[dict-item]
-    return found
-
-
-def _without(overlay: Mapping[str, Any], partial: Mapping[str, Any]) -> dict[str, Any]:
-    """What of ``overlay`` isn't in ``partial``."""
-    found: dict[str, Any] = {}
-    for name, value in overlay.items():
-        if name not in partial:
-            found[name] = value
-        elif isinstance(value, dict) and isinstance(partial[name], dict):
-            found[name] = {k: v for k, v in value.items() if k not in partial[name]}
-    return found
-
-
-def _merge_into(document: Any, partial: Mapping[str, Any]) -> None:
-    for name, value in partial.items():
-        if isinstance(value, dict):
-            if name not in document:
-                document[name] = tomlkit.table()
-            for key, each in value.items():
-                document[name][key] = each
-        else:
-            # A new one comes above the first table, where it belongs: tomlkit sees to that.
-            document[name] = value
 
 
 def _with_cold(config: DaemonConfig, old: DaemonConfig) -> DaemonConfig:
