@@ -102,7 +102,8 @@ def test_to_register_the_same_process_again_changes_nothing(running, shop, targe
 
 def test_two_workers_of_one_name_are_two(running, shop, target, add):
     with program() as other:
-        second = register(running, other.port, workspace_root=str(SOURCE.parent))
+        where = {"host": "localhost", "workspace_root": str(SOURCE.parent)}
+        second = register(running, other.port, **where)
         assert second is not target
         assert second.id != target.id
         assert second.registration.program == target.registration.program
@@ -140,6 +141,13 @@ def test_a_refused_target_is_known_with_the_reason_and_forgotten_by_a_cleanup(ru
     with pytest.raises(TargetError) as caught:
         running.daemon.targets.get(found.id)
     assert caught.value.slug == "target-unknown"
+
+
+def test_what_is_no_adapter_is_not_asked_again(running, target):
+    found = register(running, int(running.url.rpartition(":")[2]), name="web")
+    assert (found.state, found.error.slug) == (TargetState.FAILED, "dap-not-an-adapter")
+    wait_until(lambda: not found.is_open)
+    on_loop(running, running.daemon.targets.cleanup())
 
 
 def test_what_cant_be_a_target_is_refused(running, target):

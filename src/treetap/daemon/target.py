@@ -35,6 +35,8 @@ MAX_BACKOFF_S = 5.0
 _AFTER_END_S = 2.0
 #: For how long one that doesn't answer is tried.
 MAX_AWAY_S = 600.0
+#: What answers there won't be an adapter by being asked again.
+_HOPELESS = ("dap-not-an-adapter", "dap-language")
 #: For letting one go, while somebody waits for that; a client does for 2 s.
 _LEAVE_S = 1.5
 
@@ -213,7 +215,7 @@ class Target:
                 backoff_s, since_s = MIN_BACKOFF_S, time.monotonic()
             except DapError as exc:
                 self._failed(exc)
-                wait_s = backoff_s
+                wait_s = None if exc.slug in _HOPELESS else backoff_s
             except Exception as exc:
                 log.exception("target %s", self.id)
                 self._failed(TreetapError(f"Observing it failed: {exc}."))

@@ -104,10 +104,9 @@ class Targets:
             )
         )
         target = self._known(registration)
-        for other in self.all():
-            if other is not target and _is_displaced(other, registration):
-                # Another program has its port now, or the same one says another name.
-                await other.close()
+        # Another program has their port now, or the same one says another name.
+        displaced = [t for t in self.all() if t is not target and _is_displaced(t, registration)]
+        await asyncio.gather(*(other.close() for other in displaced))
         if target is None:
             target = Target(self, target_identity.target_id(registration), registration)
             self._targets[target.id] = target
@@ -204,7 +203,8 @@ class Targets:
             # It has been told of those that are for its own tree.
             revision, probes = self.probes_for(entry.identity)
             entry.link.send({"type": "probes", "revision": revision, "probes": probes})
-        self._save()
+        if not target.is_child:
+            self._save()
 
     def linked(self, identity: NodeIdentity) -> NodeEntry | None:
         entry = self._roster.get(node_key(identity))
