@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -73,10 +74,18 @@ async def running(language: str, directory: Path) -> AsyncIterator[tuple[int, in
         stack.callback(program.wait)
         stack.callback(program.kill)
         port, adapter_process = await start_adapter(language, program.pid)
-        stack.callback(adapter_process.wait)
+        stack.enter_context(adapter_process)
         stack.callback(adapter_process.kill)
+        # delve listens a moment before it lets the program go: see attaching.
+        await until(lambda: is_going(program.pid))
         yield port, program.pid
         assert program.poll() is None, "it didn't outlive its session"
+
+
+def is_going(pid: int) -> bool:
+    """Whether no debugger has it stopped."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return re.search(r"State:\s+[SR]", status) is not None
 
 
 async def start_adapter(language: str, pid: int) -> tuple[int, Any]:
@@ -87,7 +96,8 @@ async def start_adapter(language: str, pid: int) -> tuple[int, Any]:
         assert process.stdout
         line = await asyncio.to_thread(process.stdout.readline)
         return int(line.rsplit(":", 1)[1]), process
-    for port in range(41_700, 41_800):  # it can't be told to choose one itself
+    first = 41_000 + os.getpid() % 1000 * 10
+    for port in range(first, first + 10):  # it can't be told to choose one itself
         process = subprocess.Popen([str(LLDB), "--port", str(port)])
         while process.poll() is None:
             with contextlib.suppress(OSError):
@@ -167,7 +177,6 @@ def test_the_adapter_itself_is_understood_and_its_program_lives_on(language: str
         async with running(language, tmp_path) as (port, pid):
             check(language, await observe(language, port, pid))
             # Not left at a breakpoint: delve would.
-            state = re.compile(r"State:\s+[SR]")
-            await until(lambda: state.search(Path(f"/proc/{pid}/status").read_text()))
+            await until(lambda: is_going(pid))
 
     asyncio.run(scenario())
