@@ -57,6 +57,8 @@ def test_what_cant_be_held_is_said_and_nothing_else():
     assert "runs the program's code" in strict.status().why
     trusted = at_its_place(PROBE._replace(safety="trusted"))
     assert trusted.status().why == ""
+    other = at_its_place(PROBE._replace(safety="trusted"), SHOP._replace(language="go"))
+    assert other.status().why == "delve stops the program for a moment at each hit"
 
 
 @pytest.mark.parametrize(

@@ -159,11 +159,20 @@ class TargetProbe:
             reasons.append(f"{adapter} moved it here from line {self.place.line}")
         if self._counts is not None and self._counts.condition_error:
             reasons.append(f"its condition raised {self._counts.condition_error}")
-        if self.is_live and self.probe.safety == "strict":
-            reasons.append(f"{adapter} evaluates it, and runs the program's code where it has to")
-        if self.is_live and self.probe.budget_percent:
-            reasons.append("its cost can't be measured from outside, so it has no budget")
+        if self.is_live:
+            reasons += self._shortcomings(adapter)
         return reasons
+
+    def _shortcomings(self, adapter: str) -> list[str]:
+        """What a node of our own would do better."""
+        found = []
+        if self._registration.language != "python":
+            found.append(f"{adapter} stops the program for a moment at each hit")
+        elif self.probe.safety == "strict":
+            found.append(f"{adapter} evaluates it, and runs the program's code where it has to")
+        if self.probe.budget_percent:
+            found.append("its cost can't be measured from outside, so it has no budget")
+        return found
 
 
 def _refused(registration: Registration) -> TargetError:
