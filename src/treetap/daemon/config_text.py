@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 #: What is shown of a secret.
 REDACTED = "***"
+#: Of a text that somebody sends: ten times the template.
+MAX_CHARS = 64 * 1024
+#: In one line of it. A key of 30 000 parts takes tomllib a minute, in which the loop does nothing else.
+MAX_DOTS = 100
 
 
 def shown(settings: Settings, config: DaemonConfig, *, has_token: bool) -> str:
@@ -89,13 +94,25 @@ def without_password(url: str) -> str:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    try:
-        return tomlkit.parse(text).unwrap()
-    except (TOMLKitError, ValueError, RecursionError) as exc:
+    """What somebody sent as a ``config.toml``, or as some of one.
+
+    Raises:
+        ConfigError: It is none, or larger than any that makes sense (slug ``config-file``).
+    """
+    if len(text) > MAX_CHARS or any(line.count(".") > MAX_DOTS for line in text.splitlines()):
         raise ConfigError(
-            f"This is no TOML: {exc}.", 'Write table and key: [store], then max_age_days = 3.',
+            "This is no config.toml: it is larger than any that makes sense.",
+            f"It may have {MAX_CHARS} characters, and {MAX_DOTS} dots in a line.",
             slug="config-file",
-        ) from exc  # fmt: skip
+        )
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(
+            f"This is no TOML: {exc}.",
+            "Write table and key: [store], then max_age_days = 3.",
+            slug="config-file",
+        ) from exc
 
 
 def _plain(value: Any) -> Any:
