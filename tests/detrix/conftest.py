@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PIP_TIMEOUT_S = 150
+_PIP_TIMEOUT_S = 300
 _FIRST = "1.2.0"
 #: 1.0.0 imports pydantic and doesn't ask for it.
 _NEEDED = ("pydantic>=2",)

@@ -15,6 +15,9 @@ from tests.compat.detrix.conftest import PATIENCE
 from tests.detrix.conformance import BETTER, SAME, Row
 from tests.detrix.conftest import first_comer
 
+#: Of a first test that asks for a published client, since pip gets it then.
+pytestmark = pytest.mark.timeout(600)
+
 PROGRAM = Path(__file__).with_name("client_program.py")
 
 #: What detrix-py gets wrong, in both versions: observations of the program that differ for that.
@@ -138,7 +141,7 @@ def said(real_things, real_client, tmp_path_factory):
                 )
             }
             for who, program in running.items():
-                out, complaints = program.communicate(timeout=150)
+                out, complaints = program.communicate(timeout=300)
                 assert program.returncode == 0, f"{who}: {complaints}"
                 (folder / who).write_text(out)
     return {path.name: json.loads(path.read_text()) for path in folder.iterdir()}
