@@ -81,7 +81,7 @@ def there(place) -> There:
     with contextlib.closing(running.connect(identity(5))) as link:
         link.send(["batch", orders, 0, [[1, 5], [2, "x"]]])
         wait_until(lambda: client.events(probe="orders")["events"])
-    with httpx.Client(base_url=running.url, trust_env=False) as http:
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as http:
         connection = http.get("/api/v1/connections").json()[0]["connectionId"]
     named = {
         "probe": ["orders", orders, more],
@@ -304,7 +304,7 @@ def test_a_path_or_a_query_that_makes_no_sense_is_told_so(there, caplog, text):
 
 
 def test_what_isn_t_there_is_told_in_the_shape_of_its_face(there):
-    with httpx.Client(base_url=there.running.url, trust_env=False) as http:
+    with httpx.Client(base_url=there.running.url, trust_env=False, timeout=60) as http:
         for path, shape in (
             ("/api/v1/nowhere", "Fault"),
             ("/api/v2/nowhere", "Error"),

@@ -115,7 +115,7 @@ def test_every_route_lets_another_user_in_who_has_the_token(running):
     ids=["a page", "a rebound name", "a page of nowhere"],
 )
 def test_every_route_refuses_a_web_page(running, headers):
-    with httpx.Client(base_url=running.url, trust_env=False) as http:
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as http:
         for path in ["/health", *(path for _method, path, _headers in asked(running))]:
             for method, upgrade in (("GET", {}), ("POST", {}), ("OPTIONS", {}), ("GET", UPGRADE)):
                 answer = http.request(method, path, headers={**upgrade, **headers})

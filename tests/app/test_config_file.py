@@ -75,7 +75,12 @@ class Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "treetap.app", "run"], stderr=subprocess.PIPE, text=True
         )
-        self.url = wait_until(self._found)
+        try:
+            self.url = wait_until(self._found, 100)
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
 
     def write(self, text: str) -> None:
         (self.home / "config.toml").write_text(text.format(port=self.port, home=self.home))
@@ -104,7 +109,7 @@ def running(home):
             assert attempt < 9
     yield running
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.communicate(timeout=30)[1] == ""
+    assert running.process.communicate(timeout=100)[1] == ""
 
 
 def test_what_the_file_says_holds_and_a_reload_changes_what_can_be_changed(running, home):
@@ -122,7 +127,9 @@ def test_what_the_file_says_holds_and_a_reload_changes_what_can_be_changed(runni
                 pass
             # The default is 5 s, and it is told why it is over.
             assert 0.2 <= time.monotonic() - began
-        with httpx.stream("GET", f"{running.url}/api/v2/events/stream", trust_env=False) as stream:
+        with httpx.stream(
+            "GET", f"{running.url}/api/v2/events/stream", trust_env=False, timeout=60
+        ) as stream:
             for chunk in stream.iter_bytes():
                 if b": heartbeat" in chunk:
                     break

@@ -15,7 +15,7 @@ def doctor() -> tuple[int, dict[str, tuple[str, str]], dict[str, tuple[object, s
         [sys.executable, "-m", "treetap.cli", "doctor", "--json"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.stderr == ""
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -9,7 +9,7 @@ from treetap.config.template import template
 
 def treetap(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "treetap.cli", *words], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "treetap.cli", *words], capture_output=True, text=True, timeout=120
     )
 
 
