@@ -133,6 +133,7 @@ def _hang_up(debugger: Any) -> None:
                 pass  # the adapter was quicker
     if reader is not None:
         _wait_for(lambda: not reader.is_alive(), _FLUSH_TIMEOUT_S)
+        reader.sock.close()
 
 
 def _stop_tracing() -> None:

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 _VALIDATION = "PYDEVD_DISABLE_FILE_VALIDATION"
+#: Older ones can't be taken out again: per-thread state and descriptors stay (seen on 1.8.0, 1.8.9, 1.8.14).
+_OLDEST = (1, 8, 17)
 
 
 def load() -> tuple[Any, Any]:
     """Import debugpy, silently and without its hooks.
 
     Raises:
-        DebuggerError: It isn't installed, or can't be imported.
+        DebuggerError: It isn't installed, is too old, or can't be imported.
     """
     imprint = None if "pydevd" in sys.modules else Imprint()
     before = {name: os.environ.get(name) for name in (_VALIDATION, "PYDEVD_USE_FRAME_EVAL")}
@@ -35,19 +37,30 @@ def load() -> tuple[Any, Any]:
         import debugpy.server.api
         import pydevd
     except Exception as exc:
-        raise DebuggerError(
-            f"debugpy can't be loaded here: {exc}.",
-            f"Install it beside treetap: {sys.executable or 'python'} -m pip install "
-            '"treetap[debugpy]"',
-            slug="debugger-unavailable",
-        ) from exc
+        raise _unavailable(f"debugpy can't be loaded here: {exc}.") from exc
     finally:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
         if imprint is not None:
             imprint.take_back(thread.identifiers())
+    if _version(debugpy.__version__) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise _unavailable(f"debugpy {debugpy.__version__} is too old; {oldest} will do.")
     return debugpy.server.api, pydevd
+
+
+def _unavailable(what: str) -> DebuggerError:
+    return DebuggerError(
+        what,
+        f"Install it beside treetap: {sys.executable or 'python'} -m pip install -U "
+        '"treetap[debugpy]"',
+        slug="debugger-unavailable",
+    )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
 
 
 def listen(api: Any, host: str, port: int, mark: str) -> tuple[str, int]:

@@ -161,7 +161,7 @@ class DebugPort:
     def open_here(self, host: str, port: int) -> None:
         """What ``open`` does, in the thread that it is called in."""
         api, pydevd = debugopening.load()
-        is_here = api.listen.called or debugopening.global_debugger() is not None
+        is_here = getattr(api.listen, "called", False) or debugopening.global_debugger() is not None
         if is_here or debugopening.is_tool_taken():
             raise _taken("A debugger is at work in this process already.")
         self._imprint = imprint = Imprint()
