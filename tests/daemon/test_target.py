@@ -89,7 +89,7 @@ def test_who_is_let_go_runs_on_and_can_be_had_again(running):
         hits(running, probe, 1)
         on_loop(running, running.daemon.targets.close(target.id))
         assert target.state == TargetState.DISCONNECTED
-        assert awake(running) == []
+        wait_until(lambda: awake(running) == [])
         shop.tell(2)
         assert register(running, shop.port) is target
         connected(target, shop.pid)
@@ -109,7 +109,7 @@ def test_a_daemons_end_harms_no_program_and_the_next_daemon_has_it_again(home):
     with program() as shop:
         with running_daemon(home) as running:
             target = register(running, shop.port)
-            assert target.state == TargetState.CONNECTED
+            connected(target, shop.pid)
             add(running, target)
         shop.tell(1)
         with running_daemon(home) as running:
@@ -156,7 +156,8 @@ def test_a_node_with_a_link_of_its_own_is_one_node_whose_probes_hit_once(running
     with program(env=environment) as shop:
         shop.tell("wake")
         target = register(running, shop.port)
-        assert (target.state, target.is_linked) == (TargetState.CONNECTED, True)
+        wait_until(lambda: target.is_linked)
+        assert target.state == TargetState.CONNECTED
         (node,) = awake(running)
         assert target.node_id == node["id"]
         probe = add(running, target)
@@ -180,7 +181,7 @@ def test_a_node_with_a_link_of_its_own_is_one_node_whose_probes_hit_once(running
     with program(env=environment) as again:
         again.tell("wake")
         assert register(running, again.port) is target
-        assert target.is_linked
+        wait_until(lambda: target.is_linked)
         wait_until(lambda: status_of(running, probe).get("pid") == again.pid)
 
 

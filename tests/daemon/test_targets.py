@@ -21,7 +21,6 @@ from tests.daemon.observing import (
 )
 from tests.running_daemon import running_daemon
 from treetap.daemon.target import TargetState
-from treetap.daemon.targets import ANSWER_S
 from treetap.errors import TargetError
 from treetap.node.identity import own_identity, process_start_ns
 
@@ -52,7 +51,7 @@ def shop():
 @pytest.fixture(scope="module")
 def target(running, shop):
     found = register(running, shop.port, workspace_root=str(SOURCE.parent))
-    assert found.state == TargetState.CONNECTED, found.error
+    wait_until(lambda: found.state == TargetState.CONNECTED)
     return found
 
 
@@ -120,10 +119,9 @@ def test_two_workers_of_one_name_are_two(running, shop, target, add):
 
 def test_a_slow_adapter_doesnt_keep_who_registers_waiting(running):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        began_s = time.monotonic()
         found = register(running, silent.getsockname()[1], name="silent")
+        # The attempt itself has 20 s.
         assert found.state == TargetState.CONNECTING
-        assert time.monotonic() - began_s < ANSWER_S + 15
         assert found.node_key == 0
         on_loop(running, running.daemon.targets.close(found.id))
     assert found.state == TargetState.DISCONNECTED
@@ -133,7 +131,7 @@ def test_a_refused_target_is_known_with_the_reason_and_forgotten_by_a_cleanup(ru
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     found = register(running, port, name="absent")
-    assert found.state == TargetState.FAILED
+    wait_until(lambda: found.state == TargetState.FAILED)
     assert found.error.slug == "dap-unreachable"
     assert found in running.daemon.targets.all()
     assert on_loop(running, running.daemon.targets.cleanup()) >= 1
@@ -145,8 +143,8 @@ def test_a_refused_target_is_known_with_the_reason_and_forgotten_by_a_cleanup(ru
 
 def test_what_is_no_adapter_is_not_asked_again(running, target):
     found = register(running, int(running.url.rpartition(":")[2]), name="web")
-    assert (found.state, found.error.slug) == (TargetState.FAILED, "dap-not-an-adapter")
-    wait_until(lambda: not found.is_open)
+    wait_until(lambda: found.state == TargetState.FAILED and not found.is_open)
+    assert found.error.slug == "dap-not-an-adapter"
     on_loop(running, running.daemon.targets.cleanup())
 
 
