@@ -23,9 +23,12 @@ def add(a, b):
     total = a + b  # here
     return total
 
+traced_by = ["nothing yet"]
+
 def spin(stop, counts):
     while not stop.is_set():
         counts.append(add(1, 2))
+        traced_by[0] = repr(sys.gettrace())
         time.sleep(0.001)
 
 class Spinner:
