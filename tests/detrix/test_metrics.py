@@ -226,6 +226,15 @@ def test_a_name_is_one_metric_of_a_connection(linked, served):
     assert replacing["metricId"] != first["metricId"]
     assert any("Replaced" in warning for warning in replacing["warnings"])
     assert linked.http.get(f"metrics/{first['metricId']}").status_code == 404
+    bad = linked.metric("third", 400, expressions=["eval(label)"], replace=True)
+    assert bad["errorCode"] == 2001
+    second = linked.metric("second")["metricId"]
+    # All at that line go, but none for what can't be.
+    last = linked.metric("third", replace=True)
+    assert names(get(linked.http, "metrics")) == ["third"]
+    assert len(last["warnings"]) == 2
+    assert linked.http.get(f"metrics/{second}").status_code == 404
+    linked.metric("orders")
     with observing(served, LINKED) as other:
         # Two workers of one program have metrics of one name each.
         metric = other.metric("orders", expressions=["label"])

@@ -279,11 +279,13 @@ class Metrics:
         replaced: list[ProbeRecord],
     ) -> ProbeRecord:
         registry = self._daemon.registry
-        for record in replaced[1:]:
-            await registry.remove(record.probe.id)
         if replaced:
             fields = {**fields, "name": self._free_name(name, replaced[0])}
-            return await registry.succeed(replaced[0].probe.id, fields, notes=notes)
+            record = await registry.succeed(replaced[0].probe.id, fields, notes=notes)
+            # Not before it is known that the new one is good.
+            for other in replaced[1:]:
+                await registry.remove(other.probe.id)
+            return record
         while True:
             try:
                 fields = {**fields, "name": self._free_name(name, None)}
