@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["RunningDaemon", "identity", "running_daemon", "status"]
 
 
+#: For a machine that is busy with other things.
+_PATIENCE_S = 100
+
+
 class RunningDaemon(NamedTuple):
     url: str
     client: DaemonClient
@@ -38,7 +42,7 @@ class RunningDaemon(NamedTuple):
         async def on_loop() -> Any:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(on_loop(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(on_loop(), self.loop).result(_PATIENCE_S)
 
     def connect(self, node: NodeIdentity, *, unix: bool = True, token: str = "") -> LinkConnection:
         endpoint = self.daemon.link.endpoint
@@ -94,17 +98,17 @@ def running_daemon(
 
     thread = threading.Thread(target=run, name="daemon")
     thread.start()
-    started.wait(10)
+    assert started.wait(_PATIENCE_S)
     assert "error" not in found, found.get("error")
     url = found["daemon"].url
-    with DaemonClient(url, token=token) as client:
+    with DaemonClient(url, token=token, timeout_s=_PATIENCE_S) as client:
         try:
             yield RunningDaemon(
                 url, client, found["daemon"], found["server"], found["loop"], thread
             )
         finally:
             found["server"].stop()
-            thread.join(10)
+            thread.join(_PATIENCE_S)
             sock.close()
     assert not thread.is_alive()
 

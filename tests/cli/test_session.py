@@ -18,7 +18,7 @@ ELSEWHERE = "http://192.0.2.1:8090"
 
 
 def settings(home, **arguments):
-    return resolve({"home": str(home), **arguments}, {})
+    return resolve({"home": str(home), "health_check_timeout": 60, **arguments}, {})
 
 
 def refusal(function, *args) -> str:

@@ -15,6 +15,8 @@ from treetap.link import http
 
 #: How long a daemon may take to start, in seconds.
 START_TIMEOUT_S = 10.0
+#: For a daemon that is there to say so: one on a machine that is busy has a right to be slow.
+_HEALTH_TIMEOUT_S = 5.0
 #: Its exit code when another runs already (``treetap.app.__main__``).
 _RUNNING = 3
 
@@ -76,7 +78,7 @@ def _running(home: str | Path) -> tuple[str, int] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     try:
-        answer = http.request(f"{url}/health", timeout_s=2.0)
+        answer = http.request(f"{url}/health", timeout_s=_HEALTH_TIMEOUT_S)
         # Its file may have outlived it, and another daemon may have its port.
         return (url, pid) if json.loads(answer.body)["treetap"]["pid"] == pid else None
     except (LinkError, ValueError, KeyError, TypeError):
