@@ -26,11 +26,17 @@ _MAX_INT_DIGITS = 255
 _TEXTS = {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
 _TEXTS |= {"pathlib._local", "_pydatetime", "_pydecimal"}
 _REPRS = {"numpy", "re"}
-_LISTS: dict[Any, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
-_LISTS[collections.deque] = "list"
+_LISTS: tuple[tuple[Any, str], ...] = (
+    (list, "list"),
+    (tuple, "tuple"),
+    (set, "set"),
+    (frozenset, "frozenset"),
+    (collections.deque, "list"),
+)
 _CALLABLES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _module_of: Any = type.__dict__["__module__"]
 _qualname_of: Any = type.__dict__["__qualname__"]
+_mro_of: Any = type.__dict__["__mro__"]
 _names_of: Any = type.__getattribute__(types.ModuleType, "__dict__")["__dict__"]
 
 
@@ -56,7 +62,10 @@ class Plain:
     def of(self, value: Any) -> Any:
         """One value of the hit."""
         self._left = _MAX_PARTS
-        return self._take(value, 1)
+        try:
+            return self._take(value, 1)
+        except Exception:  # noqa: BLE001 - a value of a kind that nobody thought of
+            return _left_out("error", type(value))
 
     def named(self, name: Any, value: Any, depth: int = 1) -> Any:
         """A value that has this name; left out where that is a secret's."""
@@ -94,20 +103,19 @@ class Plain:
             shown = _clean(text[: max(self._max_chars, 40)])
             self.chars += len(shown)
             return {_KIND: "text", "type": _name(kind), "v": shown}
-        for parent in type.mro(kind):
-            if parent in _PLAIN_OF:
-                return self._take(_PLAIN_OF[parent](value), depth)
-            if parent is dict or parent in _LISTS:
-                break
-        else:
-            parent = object
+        # By identity: the hash of a class may be its metaclass's, which is the program's.
+        parents = [id(parent) for parent in _mro_of.__get__(kind)]
+        for parent, plain_of in _PLAIN_OF:
+            if id(parent) in parents:
+                return self._take(plain_of(value), depth)
         if depth > self._max_depth:
             return _left_out("depth", kind)
-        if parent is dict:
+        if id(dict) in parents:
             return self._dict(value, kind, depth)
-        if parent is object:
-            return self._object(value, kind, depth)
-        return self._list(value, kind, parent, depth)
+        for parent, name in _LISTS:
+            if id(parent) in parents:
+                return self._list(value, kind, parent, name, depth)
+        return self._object(value, kind, depth)
 
     def _text(self, value: str) -> Any:
         shown = value[: self._max_chars]
@@ -130,9 +138,9 @@ class Plain:
         form: dict[str, Any] = {_KIND: "int", "v": text[:_MAX_INT_DIGITS]}
         return {**form, "len": len(text)} if len(text) > _MAX_INT_DIGITS else form
 
-    def _list(self, value: Any, kind: Any, parent: Any, depth: int) -> Any:
+    def _list(self, value: Any, kind: Any, parent: Any, name: str, depth: int) -> Any:
         items: list[Any] = []
-        form = {_KIND: _LISTS[parent], "items": items, "len": parent.__len__(value)}
+        form = {_KIND: name, "items": items, "len": parent.__len__(value)}
         if kind is not parent or parent is collections.deque:
             form["type"] = _name(kind)
         for item in parent.__iter__(value):
@@ -166,7 +174,7 @@ class Plain:
         found: list[Any] = []
         for name, value in list(names.items()):
             kind = type(value)
-            if is_module and (name[:2] == "__" or issubclass(kind, (*_CALLABLES, _MODULE, type))):
+            if is_module and (name[:2] == "__" or _is_of(kind, *_CALLABLES, _MODULE, type)):
                 continue
             if len(found) >= self._max_items:
                 break
@@ -176,39 +184,53 @@ class Plain:
 
 _MODULE = types.ModuleType
 #: A subclass of one of these is shown as the plain value that it is.
-_PLAIN_OF: dict[Any, Callable[[Any], Any]] = {
-    str: str.__str__,
-    int: int.__int__,
-    float: float.__float__,
-    bytes: lambda value: bytes.__getitem__(value, slice(None)),
-}
+_PLAIN_OF: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
+)
 
 
 def _useful_text(value: Any, kind: Any) -> str | None:
-    if issubclass(kind, type):
+    if _is_of(kind, type):
         return _name(value)
-    if issubclass(kind, _CALLABLES):
+    if _is_of(kind, *_CALLABLES):
         module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", "?")
         return f"{module}.{qualname}" if module not in (None, "builtins") else str(qualname)
-    if issubclass(kind, _MODULE):
+    if _is_of(kind, _MODULE):
         return str(dict.get(_names_of.__get__(value), "__name__"))
     if kind is range or kind is complex:
         return repr(value)
     module = _module_of.__get__(kind)
-    if module in _TEXTS or module in _REPRS:
-        return repr(value) if module in _REPRS else str(value)
+    if type(module) is str and (module in _TEXTS or module in _REPRS):
+        return repr(value) if module in _REPRS else _text_of(value)
     enum = sys.modules.get("enum")
-    if enum is not None and issubclass(type(kind), enum.EnumMeta):
+    if enum is not None and _is_of(type(kind), enum.EnumMeta):
         return f"{_qualname_of.__get__(kind)}.{object.__getattribute__(value, '_name_')}"
     return None
+
+
+def _is_of(kind: Any, *wanted: Any) -> bool:
+    """Whether it is one of these classes, or below one; ``issubclass`` may ask a metaclass."""
+    idents = [id(parent) for parent in _mro_of.__get__(kind)]
+    return any(id(each) in idents for each in wanted)
+
+
+def _text_of(value: Any) -> str:
+    zone = getattr(value, "tzinfo", None)
+    if zone is None or _module_of.__get__(type(zone)) in ("datetime", "zoneinfo"):
+        return str(value)
+    # A zone of the program's own: what it would say, it would have to be asked.
+    return f"{value.replace(tzinfo=None)} (zone not captured)"
 
 
 def _fields(value: Any, kind: Any) -> list[tuple[Any, Any]]:
     """What an object holds: its dict, and its slots."""
     fields: list[tuple[Any, Any]] = []
-    if issubclass(kind, BaseException):
+    if _is_of(kind, BaseException):
         fields.append(("args", BaseException.args.__get__(value)))  # type: ignore[attr-defined]
-    for parent in type.mro(kind):
+    for parent in _mro_of.__get__(kind):
         names = type.__dict__["__dict__"].__get__(parent)
         for name, member in list(names.items()) if "__slots__" in names else ():
             if type(member) is types.MemberDescriptorType:
@@ -216,11 +238,13 @@ def _fields(value: Any, kind: Any) -> list[tuple[Any, Any]]:
                     fields.append((name, member.__get__(value)))
                 except AttributeError:
                     continue  # no value yet
-    try:
-        own = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return fields
-    return [*dict.items(own), *fields] if type(own) is dict else fields
+    for parent in _mro_of.__get__(kind):
+        getter = dict(type.__dict__["__dict__"].__get__(parent)).get("__dict__")
+        if getter is not None:
+            # Else it is a property of that name.
+            own = getter.__get__(value) if type(getter) is types.GetSetDescriptorType else None
+            return [*dict.items(own), *fields] if isinstance(own, dict) else fields
+    return fields
 
 
 def _left_out(reason: str, kind: Any) -> dict[str, Any]:
@@ -229,7 +253,9 @@ def _left_out(reason: str, kind: Any) -> dict[str, Any]:
 
 def _name(kind: Any) -> str:
     module, name = _module_of.__get__(kind), str.__str__(_qualname_of.__get__(kind))
-    return _clean((f"{module}.{name}" if module != "builtins" else name)[:200])
+    if type(module) is str and module != "builtins":
+        name = f"{module}.{name}"
+    return _clean(name[:200])
 
 
 def _clean(text: str) -> str:
