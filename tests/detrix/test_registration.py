@@ -277,15 +277,18 @@ def test_a_registration_is_answered_whatever_the_debugger_does(fresh):
         assert (made["metric"]["language"], made["metric"]["state"]) == ("go", "nowhere")
         unsafe = {**metric, "name": "unsafe", "expressions": ["order.Save()"]}
         assert post(fresh.http, "metrics", unsafe, 400)["errorCode"] == 2001
-    # Nobody listens there now.
-    refused = post(fresh.http, "connections", {**asked, "name": "other"}, 502)
+    with socket.socket() as deaf:
+        # Bound, so that nobody else can have it, and nobody listens.
+        deaf.bind(("127.0.0.1", 0))
+        asked["port"] = deaf.getsockname()[1]
+        refused = post(fresh.http, "connections", {**asked, "name": "other"}, 502)
+        # A client whose working directory is gone sends an empty one.
+        empty = {**asked, "name": "empty", "workspaceRoot": "", "hostname": ""}
+        assert post(fresh.http, "connections", empty, 502)["errorCode"] == 5002
     assert (refused["errorCode"], refused["retryable"]) == (5002, True)
     (failed,) = [c for c in get(fresh.http, "connections") if c["name"] == "other"]
     assert (failed["status"], failed["connectedAt"]) == (4, None)
     assert failed["error"]
-    # A client whose working directory is gone sends an empty one.
-    empty = {**asked, "name": "empty", "workspaceRoot": "", "hostname": ""}
-    assert post(fresh.http, "connections", empty, 502)["errorCode"] == 5002
 
 
 @pytest.mark.parametrize(
