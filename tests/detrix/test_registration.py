@@ -282,13 +282,13 @@ def test_a_registration_is_answered_whatever_the_debugger_does(fresh):
         deaf.bind(("127.0.0.1", 0))
         asked["port"] = deaf.getsockname()[1]
         refused = post(fresh.http, "connections", {**asked, "name": "other"}, 502)
+        assert (refused["errorCode"], refused["retryable"]) == (5002, True)
+        (failed,) = [c for c in get(fresh.http, "connections") if c["name"] == "other"]
+        assert (failed["status"], failed["connectedAt"]) == (4, None)
+        assert failed["error"]
         # A client whose working directory is gone sends an empty one.
         empty = {**asked, "name": "empty", "workspaceRoot": "", "hostname": ""}
         assert post(fresh.http, "connections", empty, 502)["errorCode"] == 5002
-    assert (refused["errorCode"], refused["retryable"]) == (5002, True)
-    (failed,) = [c for c in get(fresh.http, "connections") if c["name"] == "other"]
-    assert (failed["status"], failed["connectedAt"]) == (4, None)
-    assert failed["error"]
 
 
 @pytest.mark.parametrize(
