@@ -87,7 +87,12 @@ def test_who_is_let_go_runs_on_and_can_be_had_again(running):
         armed(running, probe)
         shop.tell(1)
         hits(running, probe, 1)
+        all_of_them = add(running, target)
+        armed(running, all_of_them)
+        shop.tell("200*7")
         on_loop(running, running.daemon.targets.close(target.id))
+        assert len(hits(running, all_of_them, 200)) == 200
+        running.client.remove_probe(all_of_them["id"])
         assert target.state == TargetState.DISCONNECTED
         wait_until(lambda: awake(running) == [])
         shop.tell(2)

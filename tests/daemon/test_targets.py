@@ -234,6 +234,16 @@ def test_a_probe_that_is_disabled_changed_or_out_of_time_is_so_in_the_target(run
     assert values(hits(running, probe, 2)) == [[1], [4]]
 
 
+def test_what_was_taken_before_a_probe_went_is_kept(running, shop, add):
+    probe = add()
+    armed(running, probe)
+    shop.tell("300*5")
+    running.client.disable_probe(probe["id"])
+    wait_until(lambda: status_of(running, probe) == {})
+    assert len(hits(running, probe, 300)) == 300
+    assert running.client.probe(probe["id"])["lost"] == 0
+
+
 def test_an_expression_that_fails_is_a_value_and_a_condition_that_fails_is_told(running, shop, add):
     probe = add(expressions=["number", "absent"])
     broken = add(condition="number.absent > 1")

@@ -75,6 +75,8 @@ class TargetLink:
         self._session: Session | None = None
         self._entry: NodeEntry | None = None
         self._probes: dict[str, TargetProbe] = {}
+        # Not wanted any more, but what they saw until then may still come.
+        self._parting: dict[str, TargetProbe] = {}
         self._revision = 0
         # What the adapter has of each file; sent again only where it differs.
         self._sent: dict[str, list[Any]] = {}
@@ -98,9 +100,9 @@ class TargetLink:
     # -- the session calls these --------------------------------------------------------------
 
     def hit(self, hit: Hit) -> None:
-        probe = self._probes.get(hit.id)
+        probe = self._probes.get(hit.id) or self._parting.get(hit.id)
         if probe is None:
-            return  # it was on its way when its probe was taken out
+            return
         self.last_hit_ns = hit.time_ns
         if probe.hit(hit):
             self._is_changed.set()
@@ -146,6 +148,8 @@ class TargetLink:
         if self._flushing is not None:
             self._flushing.cancel()
         self._flush()
+        # What comes after this would be taken for the rows of the node's next link.
+        self._entry = None
         for probe in self._probes.values():
             self._spent[probe.probe.id] = (probe.probe, probe.recorded)
 
@@ -162,6 +166,8 @@ class TargetLink:
                 known = TargetProbe(probe, self._registration, count if before == probe else 0)
             wanted[probe.id] = known
         self._flush()
+        gone = self._probes.keys() - wanted.keys()
+        self._parting |= {probe_id: self._probes[probe_id] for probe_id in gone}
         self._probes = wanted
         self._is_changed.set()
 
@@ -189,6 +195,7 @@ class TargetLink:
         """Make the logpoints those of the wanted probes."""
         assert self._session is not None
         self._is_changed.clear()
+        parted = list(self._parting)
         wanted: dict[str, list[Any]] = {file: [] for file in self._sent}
         for probe in list(self._probes.values()):
             await probe.find(self._session)
@@ -197,6 +204,9 @@ class TargetLink:
         for file, points in wanted.items():
             if self._sent.get(file, []) != points:
                 await self._set(file, points)
+        self._flush()
+        for probe_id in parted:
+            self._parting.pop(probe_id, None)
 
     async def _set(self, file: str, points: list[Any]) -> None:
         assert self._session is not None
@@ -230,7 +240,7 @@ class TargetLink:
         self._flushing = None
         if self._entry is None:
             return
-        for probe in self._probes.values():
+        for probe in (*self._probes.values(), *self._parting.values()):
             for content, size_bytes in probe.rows.take():
                 try:
                     self._host.receive(self._entry, content, size_bytes)

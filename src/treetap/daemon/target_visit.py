@@ -134,6 +134,8 @@ class Visit:
                 reason = "exit"
         except asyncio.CancelledError:
             reason = "sleep"
+            # What the program has taken so far comes with it.
+            await self.leave()
             raise
         finally:
             # Nothing here waits: it has to be done, even if somebody has lost patience.
