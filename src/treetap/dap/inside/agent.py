@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from treetap.dap.inside.plain import Plain  # noqa: TC004
     from treetap.dap.inside.turn import Turn  # noqa: TC004
 
+#: What an expression may raise; ``exit()`` in one must not end the program.
+_FAILURES = (Exception, SystemExit, GeneratorExit)
 #: The name, in ``builtins``, that logpoints call the agent by.
 NAME = "__treetap_dap__"
 _MAX_ROWS = 20_000
@@ -242,7 +244,7 @@ class Point:
             return ""
         try:
             return "" if _evaluated(self.condition, names, own) else "condition"
-        except Exception as exc:  # noqa: BLE001 - whatever the program's objects raise
+        except _FAILURES as exc:
             self.condition_error = f"{type(exc).__name__}: {_message(exc)}"
             return "condition-error"
 
@@ -281,7 +283,7 @@ def _value(
 ) -> Any:
     try:
         return plain.of(_evaluated(compiled, names, own))
-    except Exception as exc:  # noqa: BLE001 - whatever the program's objects raise
+    except _FAILURES as exc:
         return {"$": "error", "type": type(exc).__name__, "text": _message(exc)}
 
 
