@@ -32,11 +32,15 @@ def test_a_variable_of_blanks_is_an_empty_token(home, bare_environment):
     assert auth.discover_auth_token(home) == ""
 
 
-def test_the_token_file_of_either_version_is_found_by_default(home):
+def test_the_token_file_of_either_version_is_found_by_default(home, bare_environment):
     assert auth.discover_auth_token() is None
     put(home, "mcp-token", "old")
     assert auth.discover_auth_token() == "old"
     put(home, "auth-token", "new")
+    assert auth.discover_auth_token() == "new"
+    bare_environment.setenv("TREETAP_DETRIX_PY", "1.0.0")
+    assert auth.discover_auth_token() == "old"
+    (home / "mcp-token").unlink()
     assert auth.discover_auth_token() == "new"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 
 import pytest
 
@@ -63,6 +64,12 @@ def test_a_name_is_kept_as_it_is(bare_environment, name):
     assert start(name=name).settings.name == name
     bare_environment.setenv("DETRIX_NAME", name)
     assert start().settings.name == name
+
+
+def test_a_name_has_its_pid_behind_it_as_1_0_0_has(bare_environment):
+    bare_environment.setenv("TREETAP_DETRIX_PY", "1.0.0")
+    assert start(name="shop").settings.name == f"shop-{os.getpid()}"
+    assert start().settings.name == f"detrix-client-{os.getpid()}"
 
 
 def test_what_is_no_url_is_kept_for_the_wake_to_refuse():

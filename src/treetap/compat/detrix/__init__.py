@@ -1,12 +1,12 @@
 """``import treetap.compat.detrix as detrix``: what ``import detrix`` is in a program for detrix-py.
 
-The names, arguments, answers, exceptions and messages of detrix-py 1.0.0 and 1.2.0 (where they differ, of
-1.2.0), over treetap's node. Where the original is wrong, this is right: ``docs/detrix.md`` has the list.
+The names, arguments, answers, exceptions and messages of detrix-py 1.0.0 and 1.2.0 (where they contradict
+each other, of 1.2.0, or of 1.0.0 with ``TREETAP_DETRIX_PY=1.0.0``), over treetap's node. Where the original is wrong, this is right: ``docs/detrix.md`` has the list.
 """
 
 from __future__ import annotations
 
-from treetap.compat.detrix import _operations, _settings, _slot, _state
+from treetap.compat.detrix import _operations, _settings, _slot, _state, config
 from treetap.compat.detrix.errors import (
     ConfigError,
     ControlPlaneError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from treetap.compat.detrix.daemon import DaemonClient, HttpDaemonClient
 
 #: Of the package whose place this takes.
-__version__ = "1.2.0"
+__version__ = config.version()
 
 __all__ = [
     "ConfigError",

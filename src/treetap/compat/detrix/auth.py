@@ -33,8 +33,9 @@ def find_token(detrix_home: Path | None) -> tuple[str | None, Path | None]:
     given = os.environ.get("DETRIX_TOKEN")
     if given:
         return given.strip(), None
-    newer = config.get_token_file_path(detrix_home)
-    for path in (newer, newer.with_name(config.OLD_TOKEN_FILENAME)):
+    first = config.get_token_file_path(detrix_home)
+    names = (first.name, config.AUTH_TOKEN_FILENAME, config.OLD_TOKEN_FILENAME)
+    for path in (first.with_name(name) for name in names):
         try:
             token = path.read_text(encoding="utf-8").strip()
         except (OSError, ValueError):

@@ -19,8 +19,10 @@ __all__ = [
     "get_token_file_path",
 ]
 
+OLDEST, NEWEST = "1.0.0", "1.2.0"
+
 AUTH_TOKEN_FILENAME = "auth-token"
-#: Of 1.0.0, and of the daemon that an agent's bridge starts; read where the other isn't there.
+#: Of 1.0.0, and of the daemon that an agent's bridge starts; each is read where the other isn't there.
 OLD_TOKEN_FILENAME = "mcp-token"
 
 _FALSE = ("false", "0", "no", "off")
@@ -41,6 +43,11 @@ _VARIABLES = {
 }
 
 
+def version() -> str:
+    """Which detrix-py this is, where they can't both be: the newest, or what ``TREETAP_DETRIX_PY`` says."""
+    return OLDEST if os.environ.get("TREETAP_DETRIX_PY") == OLDEST else NEWEST
+
+
 def get_detrix_home(override: str | None = None) -> Path:
     """Where the token file is: ``override``, ``DETRIX_HOME`` or ``~/detrix``."""
     given = override or os.environ.get("DETRIX_HOME")
@@ -49,7 +56,8 @@ def get_detrix_home(override: str | None = None) -> Path:
 
 def get_token_file_path(detrix_home: Path | None = None) -> Path:
     """The token file of a home."""
-    return (detrix_home or get_detrix_home()) / AUTH_TOKEN_FILENAME
+    name = AUTH_TOKEN_FILENAME if version() == NEWEST else OLD_TOKEN_FILENAME
+    return (detrix_home or get_detrix_home()) / name
 
 
 def get_free_port() -> int:
@@ -61,8 +69,10 @@ def get_free_port() -> int:
 
 
 def generate_connection_name(name: str) -> str:
-    """``name``, or one with the pid if that is empty."""
-    return name or f"detrix-client-{os.getpid()}"
+    """``name``, or one with the pid if that is empty. In 1.0.0 each has the pid."""
+    if name and version() == NEWEST:
+        return name
+    return f"{name or 'detrix-client'}-{os.getpid()}"
 
 
 def get_env_config() -> dict[str, str | bool | None]:
