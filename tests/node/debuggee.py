@@ -14,6 +14,8 @@ import sys
 import textwrap
 import traceback
 
+from treetap.config.settings import SETTINGS
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 WORK = """
@@ -129,6 +131,9 @@ def adapters_of(pid):
 def _main(descriptor):
     os.set_inheritable(descriptor, False)
     sys.path.insert(0, os.getcwd())
+    # Where nobody listens: a daemon of the developer's may be at the default address.
+    check, _default = SETTINGS["daemon_url"]
+    SETTINGS["daemon_url"] = check, "http://127.0.0.1:1"
     names = {"__name__": "__debuggee__"}
     exec("import os, sys, threading, time, treetap, work", names)
     for line in sys.stdin:

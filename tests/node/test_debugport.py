@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.node.debuggee import HERE, Debuggee, adapters_of
 from tests.node.editor import Editor
+from tests.ports import free_port
 
 #: What debugpy may leave in a process: tracing, threads, patches, descriptors.
 LOOK = """
@@ -57,11 +58,17 @@ def debuggee(tmp_path):
         yield debuggee
 
 
-def is_open(port):
-    """Whether somebody listens. Not by connecting: a client that leaves at once holds the next one up."""
+def listener(port):
+    """Which socket listens on a port: its inode; ``None`` if none does.
+
+    Not by connecting: a client that leaves at once holds the next one up. By its inode, for the
+    number may be somebody else's a moment after it was given back.
+    """
     with open("/proc/net/tcp") as table:
         rows = [line.split() for line in table][1:]
-    return any(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+    return next(
+        (row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"), None
+    )
 
 
 def looks(debuggee):
@@ -69,10 +76,11 @@ def looks(debuggee):
     return debuggee.give("look()")
 
 
-def assert_nothing_is_left(debuggee, before, port):
+def assert_nothing_is_left(debuggee, before, port, socket_there):
     wait_until(lambda: looks(debuggee)["tasks"] <= before["tasks"])
     assert looks(debuggee) == before
-    assert not is_open(port)
+    assert socket_there is not None
+    assert listener(port) != socket_there
     assert adapters_of(debuggee.pid) == []
     status = debuggee.status()
     assert (status["state"], status["debug_port_active"]) == ("sleeping", False)
@@ -84,6 +92,7 @@ def test_wake_opens_a_port_for_an_editor_and_sleep_leaves_nothing_of_it(debuggee
     debuggee.ask("spinner = work.Spinner()")
     before = looks(debuggee)
     port = debuggee.wake()
+    listening = listener(port)
     status = debuggee.status()
     assert (status["state"], status["debug_port"], status["debug_port_active"]) == (
         "awake",
@@ -109,7 +118,7 @@ def test_wake_opens_a_port_for_an_editor_and_sleep_leaves_nothing_of_it(debuggee
         debuggee.sleep()
         editor.wait("terminated")
         editor.wait_for_end()
-    assert_nothing_is_left(debuggee, before, port)
+    assert_nothing_is_left(debuggee, before, port, listening)
     assert debuggee.give("work.add(1, 1)") == 2
     ticks = debuggee.give("len(spinner.counts)")
     wait_until(lambda: debuggee.give("len(spinner.counts)") > ticks + 1)
@@ -121,6 +130,7 @@ def test_after_an_editor_has_left_the_port_opens_again_and_old_breakpoints_are_f
     before = looks(debuggee)
     for round_ in range(3):
         port = debuggee.wake()
+        listening = listener(port)
         editor = Editor(port).attach()
         message = f"round {round_}: {{total}}"
         editor.set_breakpoints(debuggee.work, {"line": HERE + 1, "logMessage": message})
@@ -129,13 +139,14 @@ def test_after_an_editor_has_left_the_port_opens_again_and_old_breakpoints_are_f
         assert "round 0" not in editor.outputs() or round_ == 0
         editor.leave() if round_ != 1 else editor.close()
         debuggee.sleep()
-        assert_nothing_is_left(debuggee, before, port)
+        assert_nothing_is_left(debuggee, before, port, listening)
 
 
 def test_who_is_stopped_at_a_breakpoint_runs_on_when_the_control_plane_is_told_to_sleep(debuggee):
     debuggee.init()
     before = looks(debuggee)
     port = debuggee.wake()
+    listening = listener(port)
     with Editor(port) as editor:
         editor.attach()
         editor.set_breakpoints(debuggee.work, HERE)
@@ -149,7 +160,7 @@ def test_who_is_stopped_at_a_breakpoint_runs_on_when_the_control_plane_is_told_t
         assert json.loads(connection.getresponse().read()) == {"status": "sleeping"}
         connection.close()
         assert debuggee.answer() == 42
-    assert_nothing_is_left(debuggee, before, port)
+    assert_nothing_is_left(debuggee, before, port, listening)
 
 
 def test_cycles_leak_neither_threads_nor_descriptors_nor_debuggers(tmp_path):
@@ -168,25 +179,17 @@ def test_cycles_leak_neither_threads_nor_descriptors_nor_debuggers(tmp_path):
 
 
 def test_a_port_that_was_configured_is_had_at_each_wake(debuggee):
-    # Where somebody else takes it first, another one.
-    def begin():
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            wanted = free.getsockname()[1]
-        debuggee.init(debug_port=wanted)
-        woken = debuggee.ask(
-            "try: woken = treetap.wake()\nexcept treetap.DebuggerError as exc: treetap.shutdown(); woken = None",
-            "woken",
-        )
-        return woken and wanted
-
-    wanted = wait_until(begin)
-    assert is_open(wanted)
+    wanted = free_port()
+    debuggee.init(debug_port=wanted)
+    assert debuggee.wake() == wanted
+    first = listener(wanted)
     Editor(wanted).attach().close()
     debuggee.sleep()
+    assert listener(wanted) is None
     assert debuggee.wake() == wanted
-    assert is_open(wanted)
+    assert listener(wanted) not in (None, first)
     debuggee.sleep()
-    assert not is_open(wanted)
+    assert listener(wanted) is None
 
 
 def test_a_program_that_ends_with_its_port_open_ends_at_once_and_takes_the_adapter_along(debuggee):
@@ -213,10 +216,11 @@ def test_an_adapter_that_does_not_end_is_ended(debuggee):
     debuggee.init()
     before = looks(debuggee)
     port = debuggee.wake()
+    listening = listener(port)
     (adapter,) = adapters_of(debuggee.pid)
     os.kill(adapter, signal.SIGSTOP)
     debuggee.sleep()
-    assert_nothing_is_left(debuggee, before, port)
+    assert_nothing_is_left(debuggee, before, port, listening)
 
 
 def fails(debuggee, code):
@@ -233,7 +237,7 @@ def test_no_port_is_opened_to_other_machines_without_a_token(debuggee):
     assert adapters_of(debuggee.pid) == []
     debuggee.ask("treetap.shutdown()")
     debuggee.init(control_host="0.0.0.0", token="secret")
-    assert is_open(debuggee.wake())
+    assert listener(debuggee.wake()) is not None
     debuggee.sleep()
 
 
@@ -265,7 +269,7 @@ class Daemon(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         fields = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.asked.append(("POST", fields["port"], is_open(fields["port"])))
+        self.server.asked.append(("POST", fields["port"], listener(fields["port"])))
         self.answer(self.server.status, {"connectionId": "c1"})
 
     def do_DELETE(self):
@@ -301,14 +305,14 @@ def test_a_daemon_is_told_of_an_open_port_and_of_its_end_and_one_that_refuses_ge
     debuggee.init(daemon_url=daemon.url)
     before = looks(debuggee)
     port = debuggee.wake()
-    assert daemon.asked == [("POST", port, True)]
+    assert daemon.asked == [("POST", port, listener(port))]
     status = debuggee.status()
     assert (status["connection_id"], status["link"]) == ("c1", "registered")
     debuggee.sleep()
     assert daemon.asked[1:] == [("DELETE", "/api/v1/connections/c1")]
     daemon.status = 500
     assert fails(debuggee, "treetap.wake()") == "daemon-registration"
-    assert_nothing_is_left(debuggee, before, daemon.asked[-1][1])
+    assert_nothing_is_left(debuggee, before, *daemon.asked[-1][1:])
 
 
 def test_a_program_that_is_debugged_already_is_left_alone(debuggee):

@@ -55,9 +55,11 @@ def close(
             remains.append(f"debugpy could not be taken out: {what} ({type(exc).__name__}: {exc}).")
     if not _are_over(threads):
         remains.append("A thread of debugpy's is still running.")
+    is_known = adapter is not None and bool(adapter.pid)
     if adapter is not None and not adapter.end():
         remains.append(f"debugpy's adapter, process {adapter.pid}, has not ended.")
-    if address is not None and not _refuses(address):
+    # With its process a port has ended too, and may be another's by now.
+    elif address is not None and not is_known and not _refuses(address):
         remains.append(f"The debug port {address[0]}:{address[1]} is still open.")
     return tuple(remains)
 
