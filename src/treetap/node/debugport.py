@@ -217,11 +217,15 @@ class _Opening:
         except Exception as exc:  # noqa: BLE001 - raised again by `wait`
             self._error = exc
         is_wanted = self._verdict.acquire(blocking=False)
-        if self._error is not None or not is_wanted:
-            self._port.give_up()
-        else:
-            self.is_kept = True
-        self._done.release()
+        try:
+            if self._error is not None or not is_wanted:
+                self._port.give_up()
+            else:
+                self.is_kept = True
+        except Exception as exc:  # noqa: BLE001 - likewise; nothing is printed in somebody's program
+            self._error = self._error or exc
+        finally:
+            self._done.release()
 
     def wait(self, timeout_s: float) -> None:
         is_done = False
