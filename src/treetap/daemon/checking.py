@@ -10,24 +10,43 @@ from treetap.expression import syntax
 from treetap.model.probe import MAX_EXPRESSION_CHARS, SAFETIES
 
 #: What a language is called, and what it is.
-LANGUAGES = {"python": "python", "go": "go", "golang": "go", "rust": "rust"}
+LANGUAGES = {
+    "python": "python",
+    "go": "go",
+    "golang": "go",
+    "rust": "rust",
+    "c": "c",
+    "cpp": "cpp",
+    "c++": "cpp",
+}
 #: Levels beside ours.
 LEVELS = {**{level: level for level in SAFETIES}, "moderate": "trusted"}
 
+_QUOTED = r'"(?:\\.|[^"\\])*"'
+_CHARACTER = r"'(?:\\.[^']{0,9}|[^'\\])'"
 #: Texts, in which nothing is looked for. Go alone has texts between backticks: for a debugger
-#: of Rust's these begin a command.
-_STRINGS = {
-    "go": re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|\'(?:\\.|[^\'\\])+\''),
-    "rust": re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\''),
-}
+#: of the others these begin a command.
+_STRINGS = re.compile(f"{_QUOTED}|{_CHARACTER}")
+_STRINGS_OF_GO = re.compile(f"{_QUOTED}|`[^`]*`|{_CHARACTER}")
 _ASSIGNMENT = re.compile(r":=|[+\-*/%&|^]=|<<=|>>=|(?<![=!<>])=(?![=])|\+\+|--|<-|[;\n`]")
-_CALL = re.compile(r"((?<![\w.:])[A-Za-z_][\w.:]*!?|[)\]}]|::<[^()]{0,200}>)\s*\(")
+#: What stands before a bracket: a name, and what that belongs to; or the end of something.
+_CALL = re.compile(r"(\.|::|)\b([A-Za-z_]\w*!?)\s*\(|()([)\]}]|::<[^()]{0,200}>)\s*\(")
+#: Of a template, or a comparison: that can't be told.
+_TEMPLATE = re.compile(r">\s*\(")
 _AROUND_DOTS = re.compile(r"(?<!\s)\s*\.\s*")
 #: Macros may have other brackets; a block may hold anything.
 _BLOCK = re.compile(r"\w!\s*[\[{]|[{}]")
 #: Two words in a row are a command, or a statement, but for these.
 _TWO_WORDS = re.compile(r"\b([A-Za-z_]\w*)\s+(?=([A-Za-z_]\w*))")
-_JOINING = {"go": frozenset[str](), "rust": frozenset({"as", "mut"})}
+_C_TYPES = frozenset(
+    "const volatile unsigned signed struct union enum long short int char float double".split()  # noqa: SIM905
+)
+_JOINING = {
+    "go": frozenset[str](),
+    "rust": frozenset({"as", "mut"}),
+    "c": _C_TYPES,
+    "cpp": _C_TYPES,
+}
 #: What is called like a function and runs no code of the program's.
 _PURE = {
     "go": frozenset(
@@ -58,6 +77,8 @@ _PURE = {
         ]
     ),
     "rust": frozenset[str](),
+    "c": frozenset({"sizeof"}),
+    "cpp": frozenset({"sizeof"}),
 }
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
@@ -125,13 +146,20 @@ def _check_other(text: str, language: str, level: str) -> Verdict:
     """
     if len(text) > MAX_EXPRESSION_CHARS:
         return _refused(f"An expression of {len(text)} characters is too long.")
-    bare = _AROUND_DOTS.sub(".", _STRINGS[language].sub('""', text).strip())
+    strings = _STRINGS_OF_GO if language == "go" else _STRINGS
+    bare = _AROUND_DOTS.sub(".", strings.sub('""', text).strip())
     if not bare or not _is_balanced(bare):
         return _refused(f"{text[:80]!r} is no expression: a bracket or the whole of it is missing.")
     pairs = [set(found) for found in _TWO_WORDS.findall(bare)]
     if _ASSIGNMENT.search(bare) or any(not pair & _JOINING[language] for pair in pairs):
         return _refused("It is a statement, or assigns: a probe only reads.")
-    calls = [name for name in _CALL.findall(bare) if name not in _PURE[language]]
+    calls = [
+        name or end
+        for owner, name, _, end in _CALL.findall(bare)
+        if owner or name not in _PURE[language]
+    ]
+    if language == "cpp":
+        calls += [found.strip("( ") for found in _TEMPLATE.findall(bare)]
     told = ""
     if calls:
         told = f"It calls {', '.join(dict.fromkeys(calls))}, which runs the program's code."
