@@ -151,3 +151,27 @@ def test_a_second_debugger_is_told_that_the_first_is_there(program: Observed):
             assert watched.session.is_alive
 
     asyncio.run(scenario())
+
+
+def test_who_gives_up_halfway_lets_the_program_go_on():
+    """delve has stopped it by then, and would leave it so."""
+    commands: list[str] = []
+
+    async def behave(peer: Peer) -> None:
+        while True:
+            request = await peer.request()
+            commands.append(request["command"])
+            peer.answer(request)
+            if request["command"] == "attach":
+                peer.send({"type": "event", "event": "initialized"})
+
+    async def configure(session: dap.Session) -> None:
+        raise ValueError("changed my mind")
+
+    async def scenario() -> None:
+        async with adapter(behave) as port:
+            with pytest.raises(ValueError, match="changed my mind"):
+                await Watched().attach("127.0.0.1", port, "go", configure=configure)
+
+    asyncio.run(scenario())
+    assert commands == ["initialize", "attach", "configurationDone", "disconnect"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from treetap.dap import opening
@@ -66,9 +67,8 @@ async def attach(
 
     Raises:
         DapError: With slug ``dap-unreachable`` (refused, no such host), ``dap-slow`` (too late),
-            ``dap-not-an-adapter`` (it doesn't speak DAP), ``dap-busy`` (another debugger has
-            the program), ``dap-refused`` (the adapter said no), ``dap-ended`` (it hung up),
-            ``dap-language``.
+            ``dap-not-an-adapter`` (it doesn't speak DAP), ``dap-busy`` (another debugger has it),
+            ``dap-refused`` (the adapter said no), ``dap-ended`` (it hung up), ``dap-language``.
     """
     listener = Listener(on_hit, on_fault, on_placed or _ignore, on_child, on_end).guarded()
     channel = Channel(host, port)
@@ -80,9 +80,7 @@ async def attach(
             session.capabilities = await opening.initialize(channel, session.language, timeout_s)
             await _start(channel, session, way, configure, child_pid, timeout_s)
     except BaseException as exc:
-        # An adapter takes a connection that breaks for a client that has left.
-        way.stop()
-        await channel.close()
+        await _give_up(channel, session, way)
         if isinstance(exc, TimeoutError):
             raise channel.slow("attach", timeout_s) from None
         raise
@@ -90,9 +88,24 @@ async def attach(
     return session
 
 
+async def _give_up(channel: Channel, session: Session, way: Way) -> None:
+    way.stop()
+    if session.initialized.is_set():
+        # Attached, and not begun: delve would leave the program stopped when we are gone.
+        for command, arguments in (
+            ("configurationDone", None),
+            ("disconnect", {"terminateDebuggee": False}),
+        ):
+            with contextlib.suppress(DapError):
+                await channel.request(command, arguments, timeout_s=_GIVE_UP_S)
+    # An adapter takes a connection that breaks for a client that has left.
+    await channel.close()
+
+
 #: ``dlv --continue`` lets the program go a moment *after* it began to listen. Who attaches in that
 #: moment shares the program with that late command, and delve never answers again.
 _DELVE_SETTLES_S = 0.3
+_GIVE_UP_S = 0.5
 
 
 async def _start(

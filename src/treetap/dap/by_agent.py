@@ -188,13 +188,14 @@ class ByAgent:
 
     async def leave(self) -> None:
         """Take everything out of the program. Never raises."""
-        self.stop()
         with contextlib.suppress(DapError, TimeoutError):
             async with asyncio.timeout(2.0):
                 for file in list(self._placing.points):
                     await self._placing.set(file, (), lambda _: None)
                 await self._drain()
                 await self._evaluate(f"{_AGENT}.close()")
+        # Not before: rows may be on their way to the one that drains.
+        self.stop()
 
     def stop(self) -> None:
         if self._draining is not None:

@@ -37,9 +37,10 @@ class Fault(NamedTuple):
 
     Attributes:
         id: Of the logpoint that it is about; ``""`` if it is about the session.
-        kind: ``condition`` (it raised; once a logpoint), ``hit`` (one that could not be read, and
-            is lost), ``adapter`` (what the adapter said on its error channel), ``child`` (one that
-            could not be let go).
+        kind: ``condition`` (it raised; told once a logpoint), ``hit`` (one that could not be read, and
+            is lost), ``stop`` (the program stopped by itself, and was let go on), ``silent`` (it has
+            not answered for a while), ``adapter`` (what the adapter said on its error channel),
+            ``child`` (one that could not be attached to, or let go).
         text: In a sentence.
     """
 
