@@ -136,18 +136,16 @@ class Observed:
         return wait_until(enough) if count else get(self.http, "events", **query)
 
     def counted(self, metric: int, hits: int) -> list[dict[str, Any]]:
-        """All events of a metric whose line was reached so often, newest first."""
+        """All events of a metric that takes each hit, newest first, once they are there and counted."""
+        self.events(metric, hits)
+        # Counts are reported each second, rows come by themselves: either may be first.
+        wait_until(lambda: min(self._counts(metric)) >= hits)
+        assert self._counts(metric) == (hits, hits)
+        return self.events(metric, hits)
 
-        def all_there() -> bool:
-            shown = self.show(metric)
-            # Hits are reported each second, rows come before: what is recorded by then is all.
-            return shown["hitCount"] >= hits and (
-                len(self.events(metric, 0)) == shown["recordedCount"]
-            )
-
-        wait_until(all_there)
-        assert self.show(metric)["hitCount"] == hits
-        return self.events(metric, 0)
+    def _counts(self, metric: int) -> tuple[int, int]:
+        shown = self.show(metric)
+        return shown["hitCount"], shown["recordedCount"]
 
     def close(self) -> None:
         self._process.kill()

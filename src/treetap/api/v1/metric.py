@@ -82,11 +82,11 @@ def mode_form(mode: str, rate: float) -> dict[str, Any]:
 def hit_count(daemon: Daemon, record: ProbeRecord) -> int:
     """How often its line was reached, since the daemon began; also in the metric's earlier form.
 
-    Nodes report each second; rows come at once, and count what isn't reported yet.
+    Nodes report each second; rows come at once, and are as many at least.
     """
-    hits, recorded, _ = daemon.tally.totals(record.probe.id)
-    seen = daemon.ingest.ledger.rows_of(record.number)
-    return int(record.notes.get("hits_before", 0)) + max(hits, hits - recorded + seen)
+    hits, _, _ = daemon.tally.totals(record.probe.id)
+    rows = daemon.ingest.ledger.rows_of(record.number)
+    return int(record.notes.get("hits_before", 0)) + max(hits, rows)
 
 
 def state_of(daemon: Daemon, record: ProbeRecord) -> tuple[str, str]:
