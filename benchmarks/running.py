@@ -92,7 +92,7 @@ class RunningDaemon:
         raise WorkerError(f"{probe} was not armed: {shown}")
 
     def _wait_for_url(self) -> str:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60  # the first compiles all of it
         place = self.home / "run" / "daemon.json"
         while time.monotonic() < deadline:
             try:

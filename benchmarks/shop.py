@@ -107,10 +107,19 @@ def write_shop(directory: Path, name: str, hand: str = "") -> Path:
     return path
 
 
-def open_shop(directory: Path, hand: str = "") -> Shop:
-    """Write a copy with ``hand`` as its one more line, under a name of its own, and import it."""
+def open_shop(directory: Path, hand: str = "", head: str = "") -> Shop:
+    """Write a copy with ``hand`` as its one more line, under a name of its own, and import it.
+
+    Args:
+        directory: Where it is written.
+        hand: A line of ``HAND``.
+        head: Lines before the first. Codes of equal text at the same lines are equal, and debugpy
+            takes one for the other.
+    """
     name = f"shop_{next(_numbers)}"
     path = write_shop(directory, name, hand)
+    if head:
+        path.write_text(head + path.read_text(encoding="utf-8"), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

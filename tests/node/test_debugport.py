@@ -22,16 +22,22 @@ from tests.ports import free_port
 
 #: What debugpy may leave in a process: tracing, threads, patches, descriptors.
 LOOK = """
-import _thread, builtins, types
+import _thread, builtins, shutil, types
+shutil.copy("work.py", "copied.py")
+import copied
 def look():
-    tracers = {}
-    for name in ("work.add", "work.spin"):
-        code = eval(name).__code__
-        if hasattr(sys, "monitoring") and sys.monitoring.get_tool(0):
-            tracers[name] = sys.monitoring.get_local_events(0, code)
+    events, tool = [], None
+    if hasattr(sys, "monitoring"):
+        tool = sys.monitoring.get_tool(0)
+        if tool is None:
+            sys.monitoring.use_tool_id(0, "look")
+        codes = [module.add.__code__ for module in (work, copied)]
+        events = [sys.monitoring.get_local_events(0, code) for code in codes]
+        if tool is None:
+            sys.monitoring.free_tool_id(0)
     return {
-        "tool": hasattr(sys, "monitoring") and sys.monitoring.get_tool(0),
-        "local": tracers,
+        "tool": tool,
+        "events": events,
         "trace": repr(sys.gettrace()),
         "hook": repr(threading.gettrace()),
         "settrace": repr(sys.settrace),
@@ -111,6 +117,8 @@ def test_wake_opens_a_port_for_an_editor_and_sleep_leaves_nothing_of_it(debuggee
         assert editor.set_breakpoints(debuggee.work, logpoint) == [True]
         editor.wait_for_output("sum of 1 and 2")
         assert debuggee.give("work.add(20, 22)") == 42
+        # To debugpy it is the same code; it is to be let go as well.
+        assert debuggee.give("copied.add(2, 2)") == 4
         editor.wait_for_output("sum of 20 and 22")
         # 3.11 has no other way than to trace each thread.
         assert (debuggee.give("work.traced_by[0]") == "None") == (sys.version_info >= (3, 12))

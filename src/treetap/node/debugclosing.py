@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _socket
 import atexit
+import gc
 import sys
 import time
+from types import FunctionType
 
 from treetap.node import thread
 
@@ -77,15 +79,18 @@ def abandon(debugger: Any, imprint: Imprint) -> None:
             sock = getattr(owner, "sock", None)
             if sock is not None:
                 sock.close()  # not shut down: the parent uses it
-    stop_monitoring()
+    stop_monitoring(is_hurried=True)
     _stop_tracing()
     _take_back(imprint)
 
 
-def stop_monitoring() -> None:
+def stop_monitoring(*, is_hurried: bool = False) -> None:
     """3.12+: end the events of each code object, and free the tool id.
 
     ``pydevd`` ends the global ones alone; a code object would keep its slower instructions.
+
+    Args:
+        is_hurried: Don't look for codes that ``pydevd`` doesn't know: see ``_end_events``.
     """
     monitoring = getattr(sys, "monitoring", None)
     if monitoring is None or monitoring.get_tool(monitoring.DEBUGGER_ID) != "pydevd":
@@ -100,14 +105,31 @@ def stop_monitoring() -> None:
         known = getattr(sys.modules.get(name), "_code_to_func_code_info_cache", None)
         if known is None:
             continue
-        for code in list(known):
-            if monitoring.get_local_events(tool, code):
-                monitoring.set_local_events(tool, code, 0)
+        _end_events(monitoring, list(known), is_hurried=is_hurried)
         # Of breakpoints that are gone: the next session would believe it.
         known.clear()
     for event in ("PY_START", "PY_RESUME", "PY_RETURN", "PY_UNWIND", "RAISE", "LINE", "JUMP"):
         monitoring.register_callback(tool, getattr(monitoring.events, event), None)
     monitoring.free_tool_id(tool)
+
+
+def _end_events(monitoring: Any, known: list[Any], *, is_hurried: bool) -> None:
+    """End the events of these codes, and of those that are equal to them.
+
+    ``pydevd`` has a table by the code object. Two that are compiled from equal text, at the same lines
+    of two files, are equal: it watches both, and knows one.
+    """
+    tool = monitoring.DEBUGGER_ID
+    watched = {(c.co_name, c.co_firstlineno) for c in known if monitoring.get_local_events(tool, c)}
+    for code in known:
+        monitoring.set_local_events(tool, code, 0)
+    if not watched or is_hurried:
+        return
+    for each in gc.get_objects():
+        code = each.__code__ if type(each) is FunctionType else None
+        is_alike = code is not None and (code.co_name, code.co_firstlineno) in watched
+        if is_alike and monitoring.get_local_events(tool, code):
+            monitoring.set_local_events(tool, code, 0)
 
 
 def _let_run(debugger: Any) -> None:
