@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 
 import httpx
@@ -173,3 +174,14 @@ def test_without_the_sdk_the_daemon_says_what_is_missing(home, monkeypatch):
     assert answer.status_code == 501
     assert "mcp-missing" in answer.text
     assert "treetap[mcp]" in answer.text
+
+
+def test_what_only_agents_need_is_not_loaded_at_the_daemons_start():
+    program = (
+        "import sys, treetap.app.run\n"
+        "print(*sorted({'httpx', 'mcp', 'pydantic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == []

@@ -19,7 +19,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from treetap.errors import DaemonError
-from treetap.mcp.services import Services
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,9 +59,8 @@ class Face:
         """Args:
         api: The daemon's API, without its guard.
         """
-        services = Services(self._daemon, api)
         return [
-            Route("/mcp", _Endpoint(lambda *call: self._answer(services, *call)), methods=["POST"]),
+            Route("/mcp", _Endpoint(lambda *call: self._answer(api, *call)), methods=["POST"]),
             Route("/mcp", self._goodbye, methods=["DELETE"]),
             Route("/mcp/heartbeat", self._heartbeat, methods=["POST"]),
             Route("/mcp/disconnect", self._disconnect, methods=["POST"]),
@@ -70,7 +68,7 @@ class Face:
 
     # -- routes -------------------------------------------------------------------------------
 
-    async def _answer(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, api: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(Request(scope, receive))
         message = _message(body)
         complaint = _complaint(message)
@@ -81,7 +79,7 @@ class Face:
         scope[AGENT] = agent
         # An old client doesn't say that it takes JSON; it gets nothing else.
         MutableHeaders(scope=scope)["accept"] = "application/json, text/event-stream"
-        server = await self._loaded(services)
+        server = await self._loaded(api)
         named = send if not session else _with_header(send, SESSION_HEADER, session)
         await server.answer(scope, _replay(body, receive), named)
 
@@ -125,7 +123,7 @@ class Face:
             bridge_pid=_whole(headers.get("x-detrix-bridge-pid", "")),
         )
 
-    async def _loaded(self, services: Services) -> Server:
+    async def _loaded(self, api: ASGIApp) -> Server:
         async with self._loading:
             if self._server is None:
                 try:
@@ -133,7 +131,7 @@ class Face:
                     module = await asyncio.to_thread(importlib.import_module, "treetap.mcp.server")
                 except ImportError as exc:
                     raise missing(exc) from exc
-                self._server = cast("Server", module.Server(services, self._version))
+                self._server = cast("Server", module.open_server(self._daemon, api, self._version))
             return self._server
 
 

@@ -16,15 +16,20 @@ from treetap.errors import TreetapError
 from treetap.mcp import toolbox
 from treetap.mcp.bounds import bounded
 from treetap.mcp.face import AGENT, MAX_BODY_BYTES
-from treetap.mcp.services import Refusal
+from treetap.mcp.services import Refusal, Services
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from treetap.mcp.services import Services
+    from treetap.daemon import Daemon
 
 log = logging.getLogger(__name__)
+
+
+def open_server(daemon: Daemon, api: ASGIApp, version: str) -> Server:
+    """The server of one daemon, whose tools call ``api``: its routes without their guard."""
+    return Server(Services(daemon, api), version)
 
 
 class Server:
