@@ -309,6 +309,8 @@ class Target:
             self.state = TargetState.DISCONNECTED if is_gone else TargetState.CONNECTING
 
     def _failed(self, error: TreetapError) -> None:
+        if self.error is None or self.error.slug != error.slug:
+            log.info("target %s: %s", self.id, error.line)
         self.error = error
         self.attempts += 1
         if not self.connected_us:

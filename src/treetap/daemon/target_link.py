@@ -129,14 +129,14 @@ class TargetLink:
         """Set the first logpoints, before a program that waits for them runs on."""
         self._session = session
         self._want(*self._host.probes_for(identity))
-        await self._apply()
+        await self._try_to_apply()
 
     async def open(self, session: Session, entry: NodeEntry) -> None:
         """Its node is known: from here on rows and statuses are the entry's."""
         self._session = session
         self._entry = entry
         self._want(*self._host.probes_for(entry.identity))
-        await self._apply()
+        await self._try_to_apply()
         self._report()
         self._flush()
         self._tending = asyncio.create_task(self._tend())
@@ -179,20 +179,35 @@ class TargetLink:
             except TimeoutError:
                 pass
             try:
-                await self._apply()
-                await self._count()
+                is_applied = await self._try_to_apply()
                 self._report()
+                if is_applied:
+                    await self._count()
+                    self._report()
+                else:
+                    await asyncio.sleep(_TEND_S)
+                    self._is_changed.set()
             except DapError as exc:
-                # The session says by itself that it is over; a request that was too slow is made again.
                 log.info("target %s: %s", self._registration.name, exc.line)
-                await asyncio.sleep(_TEND_S)
-                self._is_changed.set()
             except Exception:
                 log.exception("tending target %s failed", self._registration.name)
                 await asyncio.sleep(_TEND_S)
 
+    async def _try_to_apply(self) -> bool:
+        """Whether it could be done. That a session is over it says by itself."""
+        try:
+            await self._apply()
+        except DapError as exc:
+            log.info("target %s: %s", self._registration.name, exc.line)
+            return False
+        return True
+
     async def _apply(self) -> None:
-        """Make the logpoints those of the wanted probes."""
+        """Make the logpoints those of the wanted probes; all that can be.
+
+        Raises:
+            DapError: A file's can't; its probes have failed by that.
+        """
         assert self._session is not None
         self._is_changed.clear()
         parted = list(self._parting)
@@ -201,10 +216,16 @@ class TargetLink:
             await probe.find(self._session)
             if probe.place is not None and probe.is_live:
                 wanted.setdefault(probe.place.file, []).append(probe.logpoint())
+        error: DapError | None = None
         for file, points in wanted.items():
             if self._sent.get(file, []) != points:
-                await self._set(file, points)
+                try:
+                    await self._set(file, points)
+                except DapError as exc:
+                    error = exc
         self._flush()
+        if error is not None:
+            raise error
         for probe_id in parted:
             self._parting.pop(probe_id, None)
 
