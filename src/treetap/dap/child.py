@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treetap.dap import opening
 from treetap.dap.channel import Channel
+
+if TYPE_CHECKING:
+    from treetap.dap.message import Message
 
 
 class Child(NamedTuple):
@@ -29,7 +32,7 @@ class Child(NamedTuple):
         """
         initialized = asyncio.Event()
 
-        def hear(event: opening.Message) -> None:
+        def hear(event: Message) -> None:
             if event.event in ("initialized", "terminated"):
                 initialized.set()
 

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from treetap.dap.message import Message
-
 if TYPE_CHECKING:
     from treetap.dap.channel import Channel
 
-__all__ = ["Message", "adapter_id", "initialize"]
-
 _ADAPTER_IDS = {"python": "debugpy", "go": "go"}
-
-
-def adapter_id(language: str) -> str:
-    return _ADAPTER_IDS.get(language, "lldb-dap")
 
 
 async def initialize(channel: Channel, language: str, timeout_s: float) -> frozenset[str]:
@@ -29,7 +21,7 @@ async def initialize(channel: Channel, language: str, timeout_s: float) -> froze
         {
             "clientID": "treetap",
             "clientName": "treetap",
-            "adapterID": adapter_id(language),
+            "adapterID": _ADAPTER_IDS.get(language, "lldb-dap"),
             "pathFormat": "path",
             "linesStartAt1": True,
             "columnsStartAt1": True,

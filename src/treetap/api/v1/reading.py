@@ -41,11 +41,6 @@ async def body_as(request: Request, kind: type[T]) -> T:
     return as_kind(await body(request), kind)
 
 
-async def body_or_none(request: Request, kind: type[T]) -> T | None:
-    """As ``body_as``; ``None`` if there is no body, whatever it is declared as."""
-    return await body_as(request, kind) if await request.body() else None
-
-
 def as_kind(content: bytes, kind: type[T]) -> T:
     """``content`` as a ``kind``; raises as ``body_as``."""
     try:
