@@ -37,7 +37,6 @@ def test_trusted_takes_any_expression_and_says_what_strict_would_not():
     answer = verdict("order.save()", safety="trusted")
     assert answer.is_safe
     assert "strict" in answer.warnings[0]
-    assert verdict("order.save()", safety="moderate").is_safe
     assert verdict("len(x)", safety="trusted").warnings == []
     assert not verdict("x = 1", safety="trusted").is_safe
 

@@ -5,22 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from treetap.daemon.language import LANGUAGES
 from treetap.errors import ExpressionError, ProbeError
 from treetap.expression import syntax
 from treetap.model.probe import MAX_EXPRESSION_CHARS, SAFETIES
-
-#: What a language is called, and what it is.
-LANGUAGES = {
-    "python": "python",
-    "go": "go",
-    "golang": "go",
-    "rust": "rust",
-    "c": "c",
-    "cpp": "cpp",
-    "c++": "cpp",
-}
-#: Levels beside ours.
-LEVELS = {**{level: level for level in SAFETIES}, "moderate": "trusted"}
 
 _QUOTED = r'"(?:\\.|[^"\\])*"'
 _CHARACTER = r"'(?:\\.[^']{0,9}|[^'\\])'"
@@ -107,8 +95,7 @@ def check_expression(text: str, *, language: str, safety: str) -> Verdict:
     Raises:
         ProbeError: There is no such level (slug ``probe-invalid``).
     """
-    level = LEVELS.get(safety)
-    if level is None:
+    if safety not in SAFETIES:
         raise ProbeError(
             f"{safety[:80]!r} is not a safety level.",
             f"Use one of {', '.join(SAFETIES)}.",
@@ -120,7 +107,7 @@ def check_expression(text: str, *, language: str, safety: str) -> Verdict:
             f"{language[:80]!r} is no language whose expressions are known here: "
             f"{', '.join(LANGUAGES)}."
         )
-    return _check_python(text, level) if known == "python" else _check_other(text, known, level)
+    return _check_python(text, safety) if known == "python" else _check_other(text, known, safety)
 
 
 def _check_python(text: str, level: str) -> Verdict:

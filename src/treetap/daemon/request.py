@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from treetap.daemon.checking import LANGUAGES, check_expression
+from treetap.daemon.checking import check_expression
+from treetap.daemon.language import LANGUAGES
 from treetap.daemon.record import ProbeRecord
 from treetap.errors import ExpressionError, ProbeError
 from treetap.expression import syntax

@@ -10,20 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from treetap import proc
+from treetap.daemon.language import LANGUAGES
 from treetap.errors import TargetError
 from treetap.link import auth
 from treetap.model.node import NodeIdentity
-
-#: What a registration may call a language, and what it is.
-LANGUAGES = {
-    "python": "python",
-    "go": "go",
-    "golang": "go",
-    "rust": "rust",
-    "c": "c",
-    "cpp": "cpp",
-    "c++": "cpp",
-}
 
 _MAX_CHARS = 4096
 _MAX_ID_NAME_CHARS = 60

@@ -126,7 +126,7 @@ class Targets:
         if target is None:
             raise TargetError(
                 f"There is no target {target_id[:100]!r}.",
-                "See them with: GET /api/v1/connections.",
+                "See them with: treetap target list.",
                 slug="target-unknown",
             )
         return target

@@ -143,7 +143,7 @@ def fields_of_takes(asked: _Takes, mode: str) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     if asked.safety_level is not None:
-        fields["safety"] = _safety(asked.safety_level)
+        fields["safety"] = safety_of(asked.safety_level)
     ttl_s = None if asked.ttl_seconds is None else float(asked.ttl_seconds)
     given = {
         "group": asked.group,
@@ -229,7 +229,8 @@ def _mode(mode: str) -> str:
     return mode
 
 
-def _safety(level: str) -> str:
+def safety_of(level: str) -> str:
+    """A level of Detrix's or of ours, in our word; raises ``ProbeError`` if it is none."""
     safety = _SAFETY_ALIASES.get(level, level)
     if safety not in SAFETIES:
         raise ProbeError(

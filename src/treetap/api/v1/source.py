@@ -9,9 +9,11 @@ import msgspec
 from starlette.routing import Route
 
 from treetap.api.answer import json_answer
+from treetap.api.v1.metric_request import safety_of
 from treetap.api.v1.reading import body_as
-from treetap.daemon.checking import LANGUAGES, check_expression
+from treetap.daemon.checking import check_expression
 from treetap.daemon.inspection import inspect_file
+from treetap.daemon.language import LANGUAGES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -50,7 +52,7 @@ async def _validate(request: Request) -> Response:
         check_expression,
         asked.expression,
         language=asked.language,
-        safety=asked.safety_level or "strict",
+        safety=safety_of(asked.safety_level or "strict"),
     )
     return json_answer(
         {
