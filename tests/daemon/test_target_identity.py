@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
+from treetap.daemon.language import LANGUAGES
 from treetap.daemon.target_identity import (
-    LANGUAGES,
     Registration,
     checked,
     is_local,
@@ -63,12 +63,15 @@ def test_a_process_of_this_machine_is_the_node_that_it_would_be_by_itself():
 
 
 def test_its_program_is_what_it_was_started_with_less_the_interpreter():
+    code = "print(flush=True);input()"
     with subprocess.Popen(
-        [sys.executable, "-c", "input()", "shop"], stdin=subprocess.PIPE
+        [sys.executable, "-c", code, "shop"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
+        # Popen returns when the old program is gone; the new one's arguments come a moment later.
+        child.stdout.readline()
         found = node_identity(HERE, target_id(HERE), child.pid)
         child.communicate(b"\n", 20)
-    assert found.program == "-c input() shop"
+    assert found.program == f"-c {code} shop"
 
 
 def test_a_process_of_elsewhere_has_the_pid_that_the_adapter_tells_and_no_more():
