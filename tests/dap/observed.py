@@ -3,7 +3,6 @@
 Run it with the host to listen on; its first line of output is the port.
 """
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -43,16 +42,6 @@ def stop():
     return "went on"
 
 
-def fork():
-    pid = os.fork()
-    if not pid:
-        try:
-            take("in the fork")
-        finally:
-            os._exit(7)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def spawn():
     done = subprocess.run([sys.executable, CHILD, "4"], capture_output=True, text=True)
     return done.returncode, done.stdout.strip(), done.stderr.strip()
@@ -68,11 +57,6 @@ def finish():
     child = children.pop()
     child.communicate(b"\n")
     return child.returncode
-
-
-def pool():
-    with multiprocessing.get_context("fork").Pool(2) as workers:
-        return workers.map(take, [1, 2, 3])
 
 
 def main():

@@ -175,3 +175,30 @@ def test_who_gives_up_halfway_lets_the_program_go_on():
 
     asyncio.run(scenario())
     assert commands == ["initialize", "attach", "configurationDone", "disconnect"]
+
+
+def test_delve_that_has_no_program_yet_is_told_the_pid():
+    modes: list[str] = []
+
+    async def behave(peer: Peer) -> None:
+        while True:
+            request = await peer.request()
+            arguments = request.get("arguments") or {}
+            if request["command"] != "attach":
+                peer.answer(request)
+                continue
+            modes.append(arguments["mode"])
+            if arguments["mode"] == "remote":
+                peer.answer(request, success=False, message="no debugger found")
+            else:
+                assert arguments["processId"] == 4711
+                peer.answer(request)
+                peer.send({"type": "event", "event": "initialized"})
+
+    async def scenario() -> None:
+        async with adapter(behave) as port:
+            watched = await Watched().attach("127.0.0.1", port, "go", pid=4711)
+            await watched.session.close()
+
+    asyncio.run(scenario())
+    assert modes == ["remote", "local"]

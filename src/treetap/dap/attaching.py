@@ -90,6 +90,7 @@ async def attach(
 
 async def _give_up(channel: Channel, session: Session, way: Way) -> None:
     way.stop()
+    await channel.settle(_GIVE_UP_S)
     if session.initialized.is_set():
         # Attached, and not begun: delve would leave the program stopped when we are gone.
         for command, arguments in (
@@ -119,11 +120,14 @@ async def _start(
     """The part between *attach* and its answer, which comes last: see the protocol's overview."""
     if session.language == "go":
         await asyncio.sleep(_DELVE_SETTLES_S)
-    attached = channel.post("attach", way.attach_arguments(child_pid))
     ready = asyncio.ensure_future(session.initialized.wait())
     try:
-        first: list[asyncio.Future[Any]] = [attached, ready]
-        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        for arguments in way.attach_arguments(child_pid):
+            attached = channel.post("attach", arguments)
+            first: list[asyncio.Future[Any]] = [attached, ready]
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if not attached.done() or attached.result().success:
+                break
         if attached.done():
             _require(channel, attached.result())
             await ready

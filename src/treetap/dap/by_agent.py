@@ -34,6 +34,8 @@ _TIMEOUT_S = 10.0
 #: After the bell, for more rows to come along; and between two looks where no bell was heard.
 _GATHER_S = 0.005
 _LOOK_S = 1.0
+#: For the last rows, and to take everything out.
+_LEAVE_S = 3.0
 _MAX_DRAIN_CHARS = 2_000_000
 
 
@@ -55,16 +57,17 @@ class ByAgent:
         self._told: set[int] = set()
         self._bell = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
+        self._is_leaving = False
         self.is_answering = True
 
-    def attach_arguments(self, child_pid: int) -> dict[str, Any]:
+    def attach_arguments(self, child_pid: int) -> list[dict[str, Any]]:
         """``subProcess`` can't be turned off from here: see ``child``."""
-        return {
+        arguments: dict[str, Any] = {
             "justMyCode": False,
             "redirectOutput": False,
             "showReturnValue": False,
-            **({"subProcessId": child_pid} if child_pid else {}),
         }
+        return [{**arguments, "subProcessId": child_pid} if child_pid else arguments]
 
     async def begin(self) -> None:
         """Install the agent, before the program goes on.
@@ -188,13 +191,17 @@ class ByAgent:
 
     async def leave(self) -> None:
         """Take everything out of the program. Never raises."""
+        self._is_leaving = True
+        self._bell.set()
         with contextlib.suppress(DapError, TimeoutError):
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(_LEAVE_S):
                 for file in list(self._placing.points):
                     await self._placing.set(file, (), lambda _: None)
+                if self._draining is not None:
+                    # To its end: rows may be on their way to it.
+                    await asyncio.wait([self._draining])
                 await self._drain()
                 await self._evaluate(f"{_AGENT}.close()")
-        # Not before: rows may be on their way to the one that drains.
         self.stop()
 
     def stop(self) -> None:
@@ -215,7 +222,7 @@ class ByAgent:
 
     async def _drain_forever(self) -> None:
         try:
-            while True:
+            while not self._is_leaving:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_S):
                         await self._bell.wait()
@@ -224,6 +231,8 @@ class ByAgent:
                 await self._drain()
         except DapError as exc:
             self.is_answering = False
+            if self._is_leaving:
+                return
             # A program that ends says so in a moment, and this task is cancelled.
             await asyncio.sleep(_LOOK_S)
             self._listener.on_fault(Fault("", "adapter", exc.line))

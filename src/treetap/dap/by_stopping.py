@@ -84,21 +84,22 @@ class ByStopping:
         self._is_leaving = False
         self.is_answering = True
 
-    def attach_arguments(self, child_pid: int) -> dict[str, Any]:
+    def attach_arguments(self, child_pid: int) -> list[dict[str, Any]]:
         pid = child_pid or self._pid
         if self._is_go:
             # `dlv --headless` has the program already; `dlv dap` wants to be told whom to take.
-            target: dict[str, Any] = (
-                {"mode": "local", "processId": pid} if pid else {"mode": "remote"}
-            )
-            return {**target, "stopOnEntry": False, "stackTraceDepth": 100}
-        return {
-            "stopOnEntry": False,
-            # Of a string that is longer, lldb shows the beginning.
-            "initCommands": ["settings set target.max-string-summary-length 1000000"],
-            **({"pid": pid} if pid else {}),
-            **({"program": self._program} if self._program else {}),
-        }
+            options = {"stopOnEntry": False, "stackTraceDepth": 100}
+            local = {**options, "mode": "local", "processId": pid}
+            return [{**options, "mode": "remote"}, *([local] if pid else [])]
+        return [
+            {
+                "stopOnEntry": False,
+                # Of a string that is longer, lldb shows the beginning.
+                "initCommands": ["settings set target.max-string-summary-length 1000000"],
+                **({"pid": pid} if pid else {}),
+                **({"program": self._program} if self._program else {}),
+            }
+        ]
 
     async def begin(self) -> None:
         self._serving = asyncio.create_task(self._serve(), name="dap stops")

@@ -136,6 +136,16 @@ class Channel:
             slug="dap-refused",
         )
 
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until nothing waits for an answer, or the time is over. Never raises.
+
+        To be called before one disconnects: an answer that debugpy's adapter has for a client that
+        has left ends its connection to the program, for all clients to come (seen with 1.8.22).
+        """
+        waiting = [answer for _, answer in self._pending.values()]
+        if waiting and self.is_open:
+            await asyncio.wait(waiting, timeout=timeout_s)
+
     async def close(self) -> None:
         """End the connection. Whoever waits for an answer gets ``dap-ended``. Never raises."""
         self._end("it was closed from here", "dap-ended")

@@ -29,7 +29,10 @@ class Way(Protocol):
 
     is_answering: bool
 
-    def attach_arguments(self, child_pid: int) -> dict[str, Any]: ...
+    def attach_arguments(self, child_pid: int) -> list[dict[str, Any]]:
+        """Of *attach*: what to try, one after the other, until the adapter takes one."""
+        ...
+
     async def begin(self) -> None: ...
     async def set_logpoints(self, file: str, points: Sequence[Logpoint]) -> list[Placed]: ...
     async def counts(self) -> dict[str, Counts]: ...
@@ -63,7 +66,6 @@ class Session:
         self._listener = listener
         self._setting = asyncio.Lock()
         self._children: set[asyncio.Task[None]] = set()
-        self._children_seen: set[int] = set()
         self._end_reason = ""
         self._is_told = False
         self._tells = False
@@ -128,6 +130,7 @@ class Session:
         self._end_reason = self._end_reason or "closed"
         if self._channel.is_open:
             await self._way.leave()
+            await self._channel.settle(_DISCONNECT_S)
             with contextlib.suppress(DapError):
                 await self._channel.request(
                     "disconnect", {"terminateDebuggee": False}, timeout_s=_DISCONNECT_S
@@ -176,9 +179,8 @@ class Session:
 
     def _meet(self, event: Message) -> None:
         pid = event.field("subProcessId", 0)
-        if not isinstance(pid, int) or pid <= 0 or pid in self._children_seen:
+        if not isinstance(pid, int) or pid <= 0:
             return
-        self._children_seen.add(pid)
         host, port = self._channel.address
         child = Child(pid, host, port, str(event.field("name", "")))
         task = asyncio.create_task(self._see_to(child), name=f"dap child {pid}")
