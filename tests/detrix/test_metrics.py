@@ -390,6 +390,19 @@ def test_disabling_takes_it_out_and_enabling_puts_it_back(observed):
     assert observed.http.post("metrics/999/enable").status_code == 404
 
 
+def test_a_line_that_an_adapter_moved_is_a_warning(observed):
+    if observed.way == LINKED:
+        return  # treetap's own engine takes the line that was asked for, or none
+    blank = line_of("return label") + 1
+    fields = {"location": {"file": str(PROGRAM), "line": blank}}
+    observed.metric("moved", **fields)
+    answer = observed.metric("moved", **fields)  # once more, now that it is armed for certain
+    line = post(observed.http, f"metrics/{answer['metricId']}/enable")["actualLine"]
+    assert line != blank
+    assert any(f"Line {blank} " in told and f"line {line} " in told for told in answer["warnings"])
+    assert "warnings" not in observed.metric("unmoved")
+
+
 def test_stacks_and_locals_are_shown_where_they_are_asked_for(observed):
     asked = {"captureStackTrace": True, "stackTraceSlice": [1, 1]}
     both = observed.metric("both", captureMemorySnapshot=True, **asked)["metricId"]

@@ -263,6 +263,7 @@ class Metrics:
             state, reason = state_of(self._daemon, record)
             if state not in (ProbeState.ARMED, ProbeState.DONE):
                 warnings = [*warnings, f"Not armed yet: {reason or state}"]
+            warnings = [*warnings, *self._move(record)]
         answer = {
             "metricId": metric_id(record),
             "name": metric_name(record),
@@ -270,6 +271,14 @@ class Metrics:
             "metric": await self.form(record),
         }
         return {**answer, "warnings": warnings} if warnings else answer
+
+    def _move(self, record: ProbeRecord) -> list[str]:
+        """That an adapter took another line, if it did."""
+        asked = record.probe.location.line
+        line = armed_line(self._daemon.tally.of_probe(record.probe.id).values())
+        if line is None or line == asked:
+            return []
+        return [f"Line {asked} holds no code; the adapter observes line {line} in its place."]
 
     async def _put(
         self,
