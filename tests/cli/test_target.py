@@ -20,7 +20,9 @@ def test_a_place_is_a_port_or_a_host_and_a_port(address, place):
     assert target._place(address) == place
 
 
-@pytest.mark.parametrize("address", ["", "shop", "shop:", "127.0.0.1:0", "a:65536", "a:1e3", "a:²"])
+@pytest.mark.parametrize(
+    "address", ["", "shop", "shop:", "127.0.0.1:0", "a:65536", "99999", "a:1e3", "a:²"]
+)
 def test_what_is_no_place_is_told(address):
     with pytest.raises(UsageError, match="no port"):
         target._place(address)

@@ -124,7 +124,7 @@ def _place(address: str) -> tuple[str, int]:
     """Host and port of ``5678``, ``host:5678`` or ``[::1]:5678``."""
     host, _, port = address.rpartition(":")
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
-        raise spec.UsageError(f"{address!r} has no port; write 5678, or HOST:5678.")
+        raise spec.UsageError(f"{address!r} has no port from 1 to 65535; write 5678, or HOST:5678.")
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
