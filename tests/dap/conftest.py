@@ -31,13 +31,16 @@ class Observed:
     """A running ``observed.py``."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self.start()
+
+    def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-Xfrozen_modules=off", str(OBSERVED), host],
+            [sys.executable, "-Xfrozen_modules=off", str(OBSERVED), self.host],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.host = host
         self.port = int(self.answer())
 
     def answer(self) -> str:
@@ -114,7 +117,16 @@ class Watched:
 
 @contextlib.asynccontextmanager
 async def watching(program: Observed, **more: Any) -> Any:
-    watched = await Watched().attach(program.host, program.port, **more)
+    try:
+        more.setdefault("timeout_s", PATIENT_S / 3)
+        watched = await Watched().attach(program.host, program.port, **more)
+    except dap.DapError as exc:
+        if exc.slug not in ("dap-slow", "dap-ended"):
+            raise
+        # debugpy's adapter may lock up between two clients (see session): then another program.
+        program.end()
+        program.start()
+        watched = await Watched().attach(program.host, program.port, **more)
     try:
         yield watched
     finally:
