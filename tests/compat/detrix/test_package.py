@@ -44,3 +44,14 @@ def test_an_unknown_name_is_none():
 
     with pytest.raises(AttributeError, match="nonsense"):
         detrix.nonsense
+
+
+def test_submodules_are_there_without_an_import_of_their_own():
+    program = """
+import treetap.compat.detrix as detrix
+assert set(detrix.__all__) <= set(dir(detrix))
+for name in "auth config control daemon debugger errors _generated _operations _state".split():
+    assert getattr(detrix, name).__name__ == f"treetap.compat.detrix.{name}", name
+assert detrix.daemon.HttpDaemonClient is detrix.HttpDaemonClient
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

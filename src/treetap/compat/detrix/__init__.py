@@ -41,6 +41,15 @@ __all__ = [
     "wake",
 ]
 
+#: What is imported when it is asked for, and its module. detrix-py has them all after ``import detrix``.
+_LATER = {
+    "DaemonClient": "daemon",
+    "HttpDaemonClient": "daemon",
+    "control": "control",
+    "daemon": "daemon",
+    "debugger": "debugger",
+}
+
 
 def init(
     *,
@@ -103,9 +112,14 @@ def shutdown() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    # `typing`, `logging` and the rest of what these two need is for who asks for them.
-    if name not in ("DaemonClient", "HttpDaemonClient"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from treetap.compat.detrix import daemon
+    # `typing`, `logging` and the rest of what these need is for who asks for them.
+    if name in _LATER:
+        import importlib
 
-    return getattr(daemon, name)
+        module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+        return module if name == _LATER[name] else getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
