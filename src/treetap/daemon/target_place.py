@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from treetap.daemon.target_identity import is_local
 from treetap.errors import LocationError
+from treetap.model.location import line_of_text, unreadable
 
 if TYPE_CHECKING:
     from treetap.daemon.target_identity import Registration
@@ -98,22 +99,5 @@ def _line_of_text(location: Location, file: str) -> int:
         with Path(file).open("rb") as source:
             text = source.read(_MAX_SOURCE_BYTES).decode(errors="replace")
     except OSError as exc:
-        raise LocationError(
-            f"{location}: the source of {file} can't be read, so its text can't be searched.",
-            "Name the line by its number.",
-            slug="location-no-source",
-        ) from exc
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if location.text in line]
-    if len(lines) == 1:
-        return lines[0]
-    if not lines:
-        raise LocationError(
-            f"{location}: no line of {file} holds that text.",
-            "The text is matched as it stands, with its blanks.",
-            slug="location-no-text",
-        )
-    raise LocationError(
-        f"{location} is ambiguous: {len(lines)} lines hold that text.",
-        f"Use more of the line, or one of the lines {', '.join(map(str, lines[:10]))}.",
-        slug="location-ambiguous",
-    )
+        raise unreadable(location, file) from exc
+    return line_of_text(location, file, text)

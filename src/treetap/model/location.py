@@ -90,6 +90,43 @@ def parse_location(text: str) -> Location:
     return Location(module=place, qualname=rest)
 
 
+def line_of_text(location: Location, filename: str, text: str) -> int:
+    """The number of the one line that holds the location's text.
+
+    Args:
+        location: With a ``text``.
+        filename: Of the source.
+        text: The source.
+
+    Raises:
+        LocationError: None does (slug ``location-no-text``), or several do
+            (``location-ambiguous``).
+    """
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if location.text in line]
+    if len(lines) == 1:
+        return lines[0]
+    if not lines:
+        raise LocationError(
+            f"{location}: no line of {filename} holds that text.",
+            "The text is matched as it stands, with its blanks.",
+            slug="location-no-text",
+        )
+    raise LocationError(
+        f"{location} is ambiguous: {len(lines)} lines hold that text.",
+        f"Use more of the line, or one of the lines {', '.join(map(str, lines[:10]))}.",
+        slug="location-ambiguous",
+    )
+
+
+def unreadable(location: Location, filename: str) -> LocationError:
+    """What to raise where there is no source to look for the location's text in."""
+    return LocationError(
+        f"{location}: the source of {filename} can't be read, so its text can't be searched.",
+        "Name the line by its number.",
+        slug="location-no-source",
+    )
+
+
 def _split(text: str) -> tuple[str, str, str]:
     for quote in ':"', ":'":
         place, mark, rest = text.partition(quote)

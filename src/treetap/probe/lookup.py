@@ -14,6 +14,7 @@ from _frozen_importlib import ModuleSpec
 
 from treetap.errors import LocationError
 from treetap.interpreter import FunctionType, ModuleType
+from treetap.model.location import line_of_text, unreadable
 from treetap.model.record import Record
 from treetap.probe.code import COMPREHENSIONS, code_lines, walk_codes
 from treetap.probe.functions import functions_of_module, inherited_function
@@ -380,25 +381,8 @@ def _only(location: Location, files: set[str]) -> str:
 
 def _line_of_text(location: Location, filename: str, text: str | None) -> int:
     if text is None:
-        raise LocationError(
-            f"{location}: the source of {filename} can't be read, so its text can't be searched.",
-            "Name the line by its number.",
-            slug="location-no-source",
-        )
-    lines = [number for number, line in enumerate(text.splitlines(), 1) if location.text in line]
-    if len(lines) == 1:
-        return lines[0]
-    if not lines:
-        raise LocationError(
-            f"{location}: no line of {filename} holds that text.",
-            "The text is matched as it stands, with its blanks.",
-            slug="location-no-text",
-        )
-    raise LocationError(
-        f"{location} is ambiguous: {len(lines)} lines hold that text.",
-        f"Use more of the line, or one of the lines {', '.join(map(str, lines[:10]))}.",
-        slug="location-ambiguous",
-    )
+        raise unreadable(location, filename)
+    return line_of_text(location, filename, text)
 
 
 def _no_code(
