@@ -18,8 +18,7 @@ from treetap.api.guard import Guard
 from treetap.api.openapi import document
 from treetap.api.pages import Pages
 from treetap.api.rate import RateLimiter
-from treetap.api.v1 import rest
-from treetap.api.v1 import routes as v1
+from treetap.api.v1 import face as v1
 from treetap.errors import DaemonError, TreetapError
 
 if TYPE_CHECKING:
@@ -59,8 +58,7 @@ def make_application(
             *events.routes(daemon),
             *config.routes(daemon),
             *targets.routes(daemon),
-            *v1.routes(daemon),
-            *rest.routes(daemon, version),
+            *v1.all_routes(daemon, version),
             _openapi(version),
         ],
         middleware=[

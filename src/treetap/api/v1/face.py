@@ -1,7 +1,4 @@
-"""What is here beside metrics and connections.
-
-The daemon's state and numbers, the live stream, expressions and files, the journal, the configuration.
-"""
+"""All routes of ``/api/v1``, and those of Detrix's that stand beside it."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from treetap.api.v1 import (
     config,
     diff,
     live,
+    routes,
     scraping,
     source,
     state,
@@ -24,8 +22,13 @@ if TYPE_CHECKING:
     from treetap.daemon import Daemon
 
 
-def routes(daemon: Daemon, version: str) -> list[BaseRoute]:
+def all_routes(daemon: Daemon, version: str) -> list[BaseRoute]:
+    """Args:
+    daemon: What they speak for.
+    version: Of treetap.
+    """
     return [
+        *routes.routes(daemon),
         *state.routes(daemon),
         *scraping.routes(daemon, version),
         *live.routes(daemon),
