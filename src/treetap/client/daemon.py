@@ -92,16 +92,8 @@ class DaemonClient:
         """Its settings: ``path``, ``toml`` and ``settings``, each with its origin."""
         return self._object("GET", f"{_API}/config")
 
-    def check_config(self, toml: str) -> dict[str, Any]:
-        """Whether this text would do as ``config.toml``: ``is_valid``, ``errors``, ``warnings``."""
-        return self._object("POST", f"{_API}/config/check", json={"toml": toml})
-
-    def change_config(self, toml: str, *, is_kept: bool = True) -> dict[str, Any]:
-        """Change the settings that ``toml`` has: ``applied``, ``after_restart``, ``warnings``."""
-        return self._object("PATCH", f"{_API}/config", json={"toml": toml, "is_kept": is_kept})
-
     def reload_config(self) -> dict[str, Any]:
-        """Have it read ``config.toml`` and its token again; answers as ``change_config``."""
+        """Have it read ``config.toml`` and its token again: ``applied``, ``after_restart``, ``warnings``."""
         return self._object("POST", f"{_API}/config/reload")
 
     # -- nodes and trees ----------------------------------------------------------------------
