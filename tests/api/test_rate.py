@@ -135,7 +135,8 @@ def test_this_machine_is_exempt_unless_asked_for(home):
         httpx.Client(base_url=running.url, trust_env=False, timeout=60) as http,
     ):
         assert {http.get("/api/v2/probes").status_code for _ in range(20)} == {200}
-        changed = running.client.change_config("[rate_limit]\nexempt_loopback = false")
+        toml = "[rate_limit]\nexempt_loopback = false"
+        changed = http.patch("/api/v2/config", json={"toml": toml}).json()
         assert changed["applied"] == ["rate_limit.exempt_loopback"]
         assert [http.get("/health").status_code for _ in range(2)] == [200, 429]
 
