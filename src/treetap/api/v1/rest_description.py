@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from treetap.api.operation import Operation, operation, query
 from treetap.api.schema import (
     ANYTHING,
@@ -18,6 +16,7 @@ from treetap.api.schema import (
     ref,
     said,
 )
+from treetap.api.v1.description import v1_operation
 
 _MOMENT_US = said(WHOLE, "Microseconds since the epoch.")
 _NO_METADATA: Schema = {"type": "null"}
@@ -189,7 +188,7 @@ def paths() -> dict[str, dict[str, Operation]]:
 
 
 def _of_daemon() -> dict[str, dict[str, Operation]]:
-    state = {"get": _v1("The daemon in one object; never fails", ref("DaemonState"))}
+    state = {"get": v1_operation("The daemon in one object; never fails", ref("DaemonState"))}
     numbers = operation("The daemon's numbers, for Prometheus", None)
     numbers["responses"]["200"]["content"] = {"text/plain": {"schema": TEXT}}
     return {
@@ -197,12 +196,12 @@ def _of_daemon() -> dict[str, dict[str, Operation]]:
         "/api/v1/status": state,
         "/metrics": {"get": numbers},
         "/ws": {"get": _of_live_stream()},
-        "/api/v1/mcp/usage": {"get": _v1("How agents use the tools", ref("ToolUsage"))},
+        "/api/v1/mcp/usage": {"get": v1_operation("How agents use the tools", ref("ToolUsage"))},
     }
 
 
 def _of_live_stream() -> Operation:
-    live = _v1(
+    live = v1_operation(
         "Hits as they happen, each a text frame",
         ANYTHING,
         parameters=[
@@ -235,17 +234,19 @@ def _of_sources() -> dict[str, dict[str, Operation]]:
     gone = {"404": "There is no such file, or no such line in it."}
     return {
         "/api/v1/validate_expression": {
-            "post": _v1("May a metric take it", ref("Verdict"), takes=asked)
+            "post": v1_operation("May a metric take it", ref("Verdict"), takes=asked)
         },
         "/api/v1/inspect_file": {
-            "post": _v1("A source file's names and lines", ref("Inspection"), looked, gone)
+            "post": v1_operation(
+                "A source file's names and lines", ref("Inspection"), takes=looked, errors=gone
+            )
         },
         "/api/v1/enable_from_diff": {
-            "post": _v1(
+            "post": v1_operation(
                 "Metrics in place of the prints that a diff adds",
                 ref("DiffMetrics"),
-                diff,
-                {"404": "There is no such connection."},
+                takes=diff,
+                errors={"404": "There is no such connection."},
             )
         },
     }
@@ -262,14 +263,14 @@ def _of_journal() -> dict[str, dict[str, Operation]]:
     ids = closed(eventIds=array({**WHOLE, "minimum": 0}))
     return {
         "/api/v1/system_events": {
-            "get": _v1(
+            "get": v1_operation(
                 "What happened to metrics, connections and the daemon, newest first",
                 array(ref("SystemEvent")),
                 parameters=filters,
             )
         },
         "/api/v1/system_events/acknowledge": {
-            "post": _v1("Somebody knows of them", closed(acknowledged=WHOLE), ids)
+            "post": v1_operation("Somebody knows of them", closed(acknowledged=WHOLE), takes=ids)
         },
     }
 
@@ -280,12 +281,12 @@ def _of_config() -> dict[str, dict[str, Operation]]:
     path = _some((), configPath=said(TEXT, "The daemon's own; another is an error."))
     return {
         "/api/v1/config": {
-            "get": _v1("The daemon's settings, without secrets", ref("DaemonConfig")),
-            "put": _v1("Change some of them", ref("DaemonConfigChange"), change),
+            "get": v1_operation("The daemon's settings, without secrets", ref("DaemonConfig")),
+            "put": v1_operation("Change some of them", ref("DaemonConfigChange"), takes=change),
         },
         "/api/v1/config/reload": {
             "post": {
-                **_v1("Read the file again", ref("DaemonConfigReload"), path),
+                **v1_operation("Read the file again", ref("DaemonConfigReload"), takes=path),
                 "requestBody": {
                     "required": False,
                     "content": {"application/json": {"schema": path}},
@@ -293,25 +294,8 @@ def _of_config() -> dict[str, dict[str, Operation]]:
             }
         },
         "/api/v1/config/validate": {
-            "post": _v1("Would this be a config.toml", ref("DaemonConfigCheck"), toml)
+            "post": v1_operation(
+                "Would this be a config.toml", ref("DaemonConfigCheck"), takes=toml
+            )
         },
     }
-
-
-def _v1(
-    summary: str,
-    answer: Schema,
-    takes: Schema | None = None,
-    errors: dict[str, str] | None = None,
-    parameters: list[dict[str, Any]] | None = None,
-) -> Operation:
-    """An operation whose errors have the shape of ``/api/v1``."""
-    of_body = {"415": "The body isn't declared as JSON.", "422": "It doesn't fit."} if takes else {}
-    return operation(
-        summary,
-        answer,
-        takes=takes,
-        parameters=parameters,
-        errors={**of_body, **(errors or {})},
-        error="Fault",
-    )
