@@ -41,7 +41,9 @@ def test_what_prints_nothing_is_left_alone(code):
 
 def test_a_call_may_have_many_lines_and_stand_in_half_a_statement():
     found = printed_in(["else:", "    print(", "        a,", "        b,", "    )", "if c:"], ".py")
-    assert [(each.position, each.indent, each.expressions) for each in found] == [(1, 4, ["a", "b"])]
+    assert [(each.position, each.indent, each.expressions) for each in found] == [
+        (1, 4, ["a", "b"])
+    ]
     assert found[0].code == "print(\n    a,\n    b,\n)"
 
 
