@@ -132,6 +132,25 @@ def test_a_daemons_end_harms_no_program_and_the_next_daemon_has_it_again(home):
         assert shop.end() == 0
 
 
+def test_what_a_probe_had_of_a_process_counts_with_the_next_daemon_too(home):
+    with program() as shop:
+        with running_daemon(home) as running:
+            target = register(running, shop.port)
+            probe = add(running, target, max_hits=2)
+            armed(running, probe)
+            shop.tell(1)
+            assert values(hits(running, probe, 1)) == [1]
+        with running_daemon(home) as running:
+            (again,) = running.daemon.targets.all()
+            connected(again, shop.pid)
+            armed(running, probe)
+            shop.tell(2)
+            wait_until(lambda: status_of(running, probe).get("state") == "done")
+            shop.tell(3)
+            assert values(hits(running, probe, 2)) == [1, 2]
+        assert shop.end() == 0
+
+
 def test_a_child_is_a_node_of_its_own_in_its_parents_tree(running):
     with program() as shop:
         target = register(running, shop.port)

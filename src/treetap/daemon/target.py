@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from treetap.daemon import target_identity
+from treetap.daemon.target_spent import Spent
 from treetap.daemon.target_visit import LOOK_S, Visit, VisitHost, is_over
 from treetap.errors import DapError, TreetapError
 from treetap.model.probe import Target as ProbeTarget
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from treetap.daemon.target_identity import Registration
     from treetap.dap import Child
     from treetap.model.node import NodeIdentity
-    from treetap.model.probe import Probe
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class Target:
         error: Why the last attempt failed; ``None`` if it didn't.
         attempts: How many failed since it was connected the last time.
         created_us, connected_us: Unix time; the latter 0 if it never was.
+        spent: What its probes have had of its process.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Target:
         *,
         parent: Target | None = None,
         created_us: int = 0,
+        spent: Spent | None = None,
     ) -> None:
         self.id = target_id
         self.registration = registration
@@ -102,8 +104,7 @@ class Target:
         self._identity: NodeIdentity | None = None
         self._entry: NodeEntry | None = None
         self._visit: Visit | None = None
-        # How many rows each probe has had of the present process, in sessions before this one.
-        self._spent: dict[str, tuple[Probe, int]] = {}
+        self.spent = spent or Spent()
         # Set when the present state of things has to be looked at again.
         self._nudge = asyncio.Event()
         self._answered = asyncio.Event()
@@ -244,7 +245,7 @@ class Target:
                 await self._follow(entry)
                 return 0
         visit = Visit(
-            self._host, self.registration, self._identity_of, self._spent, self._told_to_sleep
+            self._host, self.registration, self._identity_of, self.spent.rows, self._told_to_sleep
         )
         try:
             identity = await visit.attach(is_child=self.is_child, on_child=self._on_child)
@@ -261,8 +262,7 @@ class Target:
         return None if visit.is_taken else _AFTER_END_S
 
     async def _use(self, visit: Visit, identity: NodeIdentity) -> None:
-        if self.node_id != identity.id:
-            self._spent.clear()
+        self.spent.begin(identity.id)
         self._identity = identity
         self._visit = visit
         try:

@@ -13,6 +13,7 @@ from treetap.daemon import standing, target_identity
 from treetap.daemon.target import Target
 from treetap.daemon.target_identity import Registration, checked
 from treetap.daemon.target_link import TargetLink
+from treetap.daemon.target_spent import Spent
 from treetap.errors import TargetError
 from treetap.store.schema import node_key
 
@@ -67,14 +68,19 @@ class Targets:
             except (msgspec.ValidationError, TargetError):
                 log.warning("a target of %s can't be read", self._path)
                 continue
-            target = Target(self, saved.id, registration, created_us=saved.created_us)
+            target = Target(
+                self, saved.id, registration, created_us=saved.created_us, spent=_spent_of(saved)
+            )
             self._targets[target.id] = target
             target.open()
 
     async def stop(self) -> None:
         """Let all go; their programs run on."""
         self._is_stopping = True
+        targets = self._remembered()
         await asyncio.gather(*(target.close(_STOP_S) for target in self.all()))
+        # What their probes had is known now.
+        self._write(targets)
 
     async def register(
         self,
@@ -246,12 +252,16 @@ class Targets:
                 del self._targets[target.id]
 
     def _save(self) -> None:
-        if self._is_stopping:
-            return
+        if not self._is_stopping:
+            self._write(self._remembered())
+
+    def _remembered(self) -> list[Target]:
+        return [target for target in self.all() if target.is_open and not target.is_child]
+
+    def _write(self, targets: list[Target]) -> None:
         saved = [
-            msgspec.to_builtins(_Saved(t.id, t.registration, t.created_us))
-            for t in self.all()
-            if t.is_open and not t.is_child
+            msgspec.to_builtins(_Saved(t.id, t.registration, t.created_us, t.spent.to_plain()))
+            for t in targets
         ]
         try:
             standing.write_atomically(self._path, {"targets": saved})
@@ -264,6 +274,15 @@ class _Saved(msgspec.Struct):
     id: str
     registration: Registration
     created_us: int
+    spent: dict[str, Any] = {}
+
+
+def _spent_of(saved: _Saved) -> Spent | None:
+    try:
+        return Spent.from_plain(saved.spent) if saved.spent else None
+    except (KeyError, TypeError, ValueError):
+        log.warning("what the probes of target %s had can't be read", saved.id)
+        return None
 
 
 def _is_displaced(target: Target, registration: Registration) -> bool:
