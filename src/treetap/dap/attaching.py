@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from treetap.dap.message import Message
     from treetap.dap.session import Way
 
-#: What languages are called, and what we call them.
-LANGUAGES = {"python": "python", "go": "go", "golang": "go", "rust": "rust", "c": "c", "cpp": "cpp"}
+_LANGUAGES = ("python", "go", "rust", "c", "cpp")
 
 
 async def attach(
@@ -73,7 +72,7 @@ async def attach(
     listener = Listener(on_hit, on_fault, on_placed or _ignore, on_child, on_end).guarded()
     channel = Channel(host, port)
     way = _way(channel, listener, language, silent_s, pid, program)
-    session = Session(channel, way, listener, name=name, language=LANGUAGES[language.lower()])
+    session = Session(channel, way, listener, name=name, language=language)
     try:
         async with asyncio.timeout(timeout_s):
             await channel.open(session.hear, session.ended)
@@ -157,14 +156,13 @@ def _require(channel: Channel, answer: Message) -> None:
 def _way(
     channel: Channel, listener: Listener, language: str, silent_s: float, pid: int, program: str
 ) -> Way:
-    known = LANGUAGES.get(language.lower())
-    if known == "python":
+    if language == "python":
         return ByAgent(channel, listener, silent_s)
-    if known is not None:
-        return ByStopping(channel, listener, known, pid, program)
+    if language in _LANGUAGES:
+        return ByStopping(channel, listener, language, pid, program)
     raise DapError(
         f"{language!r} is no language that can be observed through a debug adapter.",
-        f"Use one of {', '.join(sorted(set(LANGUAGES.values())))}.",
+        f"Use one of {', '.join(_LANGUAGES)}.",
         slug="dap-language",
     )
 

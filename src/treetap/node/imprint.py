@@ -117,11 +117,6 @@ class Tracers:
                 if layout.tracer_of(state)
             }
 
-    @property
-    def is_possible(self) -> bool:
-        """Whether other threads' tracers can be reached at all."""
-        return self._layout is not None
-
     def theirs(self) -> dict[int, int]:
         """``{thread id: address of its state}`` of the threads that debugpy traces."""
         from treetap.probe import threadstate
