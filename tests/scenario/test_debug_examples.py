@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.docs.blocks import REPOSITORY
+from tests.scenario.actor_trees import waiting_names
 from tests.scenario.pty_shell import PROMPT, Shells
 
 EXAMPLES = REPOSITORY / "examples" / "debug"
@@ -348,6 +350,8 @@ def test_actors_chosen(shells, presses):
 
 def test_actors_crowd(shells):
     program = run_alone(shells, "actors_crowd.py")
+    # An error that goes up cancels those who start still.
+    wait_until(lambda: len(waiting_names(program, shells.home)) == 8)
     for _ in range(13):
         program.prompt()
         program.ctrl_c()

@@ -316,6 +316,8 @@ CROWD = """
 
 def test_nine_leaves_and_their_ancestors_crash_and_each_has_its_prompt_in_its_turn(shells):
     shell = shells.plainly(sys.executable, shells.program(CROWD))
+    # An error that goes up cancels those who start still.
+    wait_until(lambda: len(waiting_names(shell, shells.home)) == 8)
     for _ in range(13):
         shell.prompt()
         shell.ctrl_c()
