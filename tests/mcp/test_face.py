@@ -66,6 +66,12 @@ def test_a_client_of_2024_knows_of_no_session_and_accepts_anything(http):
     assert called.json()["result"]["isError"] is False
 
 
+@pytest.mark.parametrize("params", [None, {}, {"clientInfo": {"name": "old", "version": "1"}}])
+def test_a_client_of_2024_need_not_introduce_itself(http, params):
+    result = rpc(http, "initialize", params).json()["result"]
+    assert result["protocolVersion"] == "2024-11-05"
+
+
 def test_what_is_no_request_is_told_by_its_code_in_json_rpc(http):
     def code_of(content):
         answer = http.post("/mcp", content=content, headers={"content-type": "application/json"})

@@ -37,6 +37,12 @@ CLIENT_HEADER = "x-detrix-client-id"
 #: In the scope: by what the client is known.
 AGENT = "treetap.agent"
 
+#: What a client of 2024 may leave out where it introduces itself.
+_INTRODUCTION = {
+    "protocolVersion": "2024-11-05",
+    "capabilities": {},
+    "clientInfo": {"name": "client", "version": ""},
+}
 _MAX_NAME_CHARS = 200
 _INVALID_REQUEST = -32600
 
@@ -75,6 +81,8 @@ class Face:
         if complaint is not None:
             await complaint(scope, receive, send)
             return
+        if message.get("method") == "initialize":
+            body = _introduced(message, body)
         agent, session = self._agent_of(scope, message)
         scope[AGENT] = agent
         # An old client doesn't say that it takes JSON; it gets nothing else.
@@ -181,6 +189,14 @@ def _message(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {"jsonrpc": "2.0", "method": ""}
+
+
+def _introduced(message: dict[str, Any], body: bytes) -> bytes:
+    """The body, with what the SDK wants to be told and Detrix doesn't."""
+    params = message.get("params") or {}
+    if not isinstance(params, dict) or params.keys() >= _INTRODUCTION.keys():
+        return body
+    return msgspec.json.encode({**message, "params": {**_INTRODUCTION, **params}})
 
 
 def _complaint(message: Any) -> Response | None:
