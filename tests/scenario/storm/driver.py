@@ -180,7 +180,7 @@ class Driver:
         for name in NAMES:
             if name in self._members or name in self._asked:
                 continue
-            above = ROOT if name in MIDDLES else name[0]
+            above = _above(name)
             if above == ROOT:
                 self._end_orphans(name)
             if above in self._members:
@@ -536,6 +536,10 @@ class Driver:
         else:
             del self._members[member.name]
             self._asked.discard(member.name)
+            # Whom it was asked to start when it had been killed already, nobody starts.
+            self._asked -= {
+                name for name in NAMES if _above(name) == member.name and name not in self._members
+            }
         if not member.may_die:
             raise StormError(f"{member.name} ({member.pid}) has died, and nobody has killed it")
 
@@ -568,6 +572,11 @@ class Driver:
         for pid in terminal.children():
             lines.append(f"  {read_process(pid)} {_command_line(pid)}")
         return "\n".join(lines)
+
+
+def _above(name: str) -> str:
+    """Who starts this one."""
+    return ROOT if name in MIDDLES else name[0]
 
 
 def _command_line(pid: int) -> str:
