@@ -322,6 +322,7 @@ class Driver:
             self._type("p 1" + "\x7f" * 2 + "\x15" + "p 2\n")
         elif chance < 0.85:
             self.terminal.resize(self.random.randint(2, 60), self.random.randint(2, 200))
+            self._is_stepping = True  # an empty line steps again
             self._type("\n")
         else:
             self._type(self.random.choice(["", "p 1"]) + "\x1a")
