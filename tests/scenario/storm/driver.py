@@ -520,7 +520,8 @@ class Driver:
         said = json.loads(received)
         self._note(f"{member.name} ({member.pid}) says {said}")
         if "hit" in said:
-            member.hits += 1
+            # A child that a job has forked speaks by the same connection.
+            member.hits += said["hit"] == member.pid
             return
         if member.jobs.pop(said["job"], None) is None and said["outcome"] != "quit":
             raise StormError(f"{member.name} has ended job {said['job']} twice")

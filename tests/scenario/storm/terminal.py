@@ -13,8 +13,8 @@ from treetap.debug.kinship import read_process
 
 #: Above a prompt: who is at it.
 _HEADER = re.compile(r"treetap: [^\n]*?\((\d+)\)(?=[,;\n])")
-#: A prompt that isn't only drawn again, with what is typed already; but after ``fg`` it is.
-_NEW = rf"{PROMPT}(?=\Z|\s|treetap:|Traceback)|treetap: [^\n]*\n\r?(\x1b\[\w*)?{PROMPT}"
+#: A prompt that isn't only drawn again, after what was there is erased; but after ``fg`` it is.
+_NEW = rf"(?<!\x1b\[J){PROMPT}(?=\Z|\s|treetap:|Traceback)|treetap: [^\n]*\n(?:\x1b\[\w*|[\r\n])*{PROMPT}"
 
 
 class Terminal(Shell):

@@ -31,7 +31,7 @@ class Worker:
         self.connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.connection.connect(address)
         self.programs = []
-        signal.signal(signal.SIGINT, lambda *_: self.say(hit=True))
+        signal.signal(signal.SIGINT, lambda *_: self.say(hit=os.getpid()))
         self.say(hello=name, pid=os.getpid(), parent=os.getppid())
 
     def say(self, **said):
