@@ -264,6 +264,7 @@ class Claim:
             if answer["is"] != message.STRANDED:
                 return answer
             self._patience.check_sense(is_evicted=self._is_evicted)
+            self._patience.say_that_it_waits()
 
     def _see_that_it_makes_sense(self) -> None:
         self._patience.check_time()

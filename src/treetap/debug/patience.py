@@ -63,7 +63,7 @@ class Patience:
         )
 
     def check_sense(self, *, is_evicted: bool = False) -> None:
-        """There is no terminal: somebody has to answer from another one, and be told how.
+        """There is no terminal: somebody has to answer from another one.
 
         Args:
             is_evicted: There was one: the job that had it has ended.
@@ -81,6 +81,9 @@ class Patience:
                 "wait for 'treetap answer'.",
                 slug="pause-no-terminal",
             )
+
+    def say_that_it_waits(self) -> None:
+        """And how it is answered: the broker knows of it by now, and so does ``treetap answer``."""
         limit = f", for {self._limit_s:g} s" if self._limit_s else ""
         self._say(
             PauseError(
