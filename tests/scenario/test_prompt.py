@@ -307,6 +307,39 @@ def test_a_step_that_was_interrupted_goes_on_to_its_end(shells):
     program.end()
 
 
+@pytest.mark.parametrize("step", ["s", "n", "until"])
+def test_a_step_from_where_ctrl_c_stopped_one_leads_on_in_the_program(shells, step):
+    program = shells.run(
+        """
+        import os
+        def block():
+            print("in it")
+            received = os.read(pipe, 1)
+            return received
+        pipe, other = os.pipe()
+        breakpoint()
+        block()
+        print("went on")
+        """
+    )
+    program.prompt()
+    program.line("n")
+    program.prompt()
+    program.line("n")
+    program.expect("in it\n")
+    program.settle()
+    program.ctrl_c()
+    program.line("!os.write(other, b'x')")
+    program.prompt()
+    program.line(step)
+    program.expect(r"program.py\(5\)block\(\)\n-> return received")
+    program.prompt()
+    program.line("c")
+    program.expect("went on")
+    program.end()
+    assert "bdb.py" not in program.log
+
+
 def test_a_command_that_runs_long_is_interrupted(shells):
     program = shells.run("import time\nbreakpoint()\nprint('went on')\n")
     program.prompt()

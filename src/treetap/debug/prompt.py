@@ -297,6 +297,8 @@ class Prompt(Commands):
         if self._suspended:
             inner = [one for one in self._suspended if not frames.is_machinery(one)]
             here = self.stopframe if self.stopframe in self._suspended else inner[-1]
+        # Or the step that is asked for would stop in what of bdb's sets it, and in ours.
+        sys.settrace(None)
         try:
             self.session.screen.write("\n")
             self.interaction(here, None)
@@ -311,8 +313,7 @@ class Prompt(Commands):
                 self.set_next(here)
         elif self.quitting:
             raise bdb.BdbQuit
-        if not self._is_over:
-            self._arm(here)
+        self._arm(here)
 
     def _stop_thread(self) -> None:
         """Have the session's thread stop at its next line."""
