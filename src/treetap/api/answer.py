@@ -62,11 +62,11 @@ def error_answer(
     return answer
 
 
-async def body(request: Request) -> bytes:
+async def body(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """The request's body.
 
     Raises:
-        DaemonError: It is larger than 1 MiB (slug ``request-size``), or doesn't come
+        DaemonError: It is larger than ``max_bytes`` (slug ``request-size``), or doesn't come
             (``request-slow``).
     """
     received = bytearray()
@@ -74,10 +74,10 @@ async def body(request: Request) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 received += chunk
-                if len(received) > MAX_BODY_BYTES:
+                if len(received) > max_bytes:
                     raise DaemonError(
                         "The request's body is too large.",
-                        f"The limit is {MAX_BODY_BYTES} bytes.",
+                        f"The limit is {max_bytes} bytes.",
                         slug="request-size",
                     )
     except (TimeoutError, ClientDisconnect) as exc:

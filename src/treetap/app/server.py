@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import uvicorn
 
 from treetap.api import make_application
+from treetap.api.answer import body
 from treetap.daemon import Daemon, standing
 from treetap.daemon.daemon import DaemonPlace
 from treetap.daemon.tree import process_start_ns
@@ -48,7 +49,7 @@ class DaemonServer(uvicorn.Server):
         self._on_started: list[Callable[[], None]] = []
         self._daemon_file = settings.run_dir / standing.DAEMON_FILE
         application = make_application(
-            daemon, version=version, stop=self.stop, faces=[Face(daemon, version).routes]
+            daemon, version=version, stop=self.stop, faces=[Face(daemon, version, body).routes]
         )
         super().__init__(
             uvicorn.Config(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec.json
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from treetap.daemon import Daemon
     from treetap.mcp.server import Server
 
+    ReadBody = Callable[[Request, int], Awaitable[bytes]]
+
 MAX_BODY_BYTES = 4 * 1024 * 1024
-#: A body has to be here within so many seconds.
-BODY_TIMEOUT_S = 10
 SESSION_HEADER = "mcp-session-id"
 CLIENT_HEADER = "x-detrix-client-id"
 #: In the scope: by what the client is known.
@@ -53,11 +53,13 @@ class Face:
     Args:
         daemon: Whose.
         version: Of treetap.
+        read_body: As the API's own routes do it: up to so many bytes, or a ``DaemonError``.
     """
 
-    def __init__(self, daemon: Daemon, version: str) -> None:
+    def __init__(self, daemon: Daemon, version: str, read_body: ReadBody) -> None:
         self._daemon = daemon
         self._version = version
+        self._read_body = read_body
         self._server: Server | None = None
         self._loading = asyncio.Lock()
 
@@ -75,7 +77,7 @@ class Face:
     # -- routes -------------------------------------------------------------------------------
 
     async def _answer(self, api: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _body(Request(scope, receive))
+        body = await self._read_body(Request(scope, receive), MAX_BODY_BYTES)
         message = _message(body)
         complaint = _complaint(message)
         if complaint is not None:
@@ -160,27 +162,6 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._call(scope, receive, send)
-
-
-async def _body(request: Request) -> bytes:
-    received = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                received += chunk
-                if len(received) > MAX_BODY_BYTES:
-                    raise DaemonError(
-                        "The request's body is too large.",
-                        f"The limit is {MAX_BODY_BYTES} bytes.",
-                        slug="request-size",
-                    )
-    except (TimeoutError, ClientDisconnect) as exc:
-        raise DaemonError(
-            "The request's body didn't come.",
-            f"All of it has to be here within {BODY_TIMEOUT_S} s.",
-            slug="request-slow",
-        ) from exc
-    return bytes(received)
 
 
 def _message(body: bytes) -> Any:
