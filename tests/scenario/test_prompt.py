@@ -276,7 +276,8 @@ def test_ctrl_c_in_a_long_step_brings_the_prompt_back_there(shells, blocking, ha
     program.end(1)
 
 
-def test_a_step_that_was_interrupted_goes_on_to_its_end(shells):
+def interrupt_a_step(shells):
+    """A program at the prompt that ctrl-c brought back, in a call that goes on by now."""
     program = shells.run(
         """
         import os
@@ -299,6 +300,11 @@ def test_a_step_that_was_interrupted_goes_on_to_its_end(shells):
     program.ctrl_c()
     program.line("!os.write(other, b'x')")
     program.prompt()
+    return program
+
+
+def test_a_step_that_was_interrupted_goes_on_to_its_end(shells):
+    program = interrupt_a_step(shells)
     program.line("r")
     program.expect("--Return--")
     program.prompt()
@@ -309,28 +315,7 @@ def test_a_step_that_was_interrupted_goes_on_to_its_end(shells):
 
 @pytest.mark.parametrize("step", ["s", "n", "until"])
 def test_a_step_from_where_ctrl_c_stopped_one_leads_on_in_the_program(shells, step):
-    program = shells.run(
-        """
-        import os
-        def block():
-            print("in it")
-            received = os.read(pipe, 1)
-            return received
-        pipe, other = os.pipe()
-        breakpoint()
-        block()
-        print("went on")
-        """
-    )
-    program.prompt()
-    program.line("n")
-    program.prompt()
-    program.line("n")
-    program.expect("in it\n")
-    program.settle()
-    program.ctrl_c()
-    program.line("!os.write(other, b'x')")
-    program.prompt()
+    program = interrupt_a_step(shells)
     program.line(step)
     program.expect(r"program.py\(5\)block\(\)\n-> return received")
     program.prompt()
