@@ -1,4 +1,4 @@
-"""``/proc/PID/stat``: what Linux tells of a process; other systems tell nothing here.
+"""``/proc``: what Linux tells of a process, and of its own start; other systems tell nothing here.
 
 Light: every process of a tree reads it as it begins.
 """
@@ -42,3 +42,12 @@ def start_ns(fields: list[bytes]) -> int:
     if is_over(fields):
         return 0
     return int(fields[START_TICKS]) * (1_000_000_000 // os.sysconf("SC_CLK_TCK"))
+
+
+def boot_id() -> str:
+    """Differs between two boots and two machines; ``""`` where the system doesn't tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

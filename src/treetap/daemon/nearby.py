@@ -10,16 +10,17 @@ import asyncio
 import json
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from treetap import proc
 from treetap.daemon import tree
 from treetap.errors import ControlPlaneError, LinkError, TreetapError
-from treetap.link import http
+from treetap.link import http, nodefile
 from treetap.model.node import NodeIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 #: A control plane answers in about a millisecond; a process that is stopped never does.
 ASK_TIMEOUT_S = 2.0
@@ -27,7 +28,6 @@ ASK_TIMEOUT_S = 2.0
 ACT_TIMEOUT_S = 10.0
 #: So many are asked at once.
 _MAX_AT_ONCE = 16
-_MAX_FILE_BYTES = 65536
 
 
 class NearNode(NamedTuple):
@@ -171,10 +171,10 @@ class Nearby:
         return fields
 
     def _read(self) -> list[NearNode]:
-        boot_id = _boot_id()
+        boot_id = proc.boot_id()
         found = []
         for path in self._directory.glob("*.json"):
-            entry = _entry(path)
+            entry = nodefile.read(path)
             if entry is None or entry.get("boot_id", "") != boot_id:
                 continue
             identity = NodeIdentity.from_dict(entry)
@@ -216,28 +216,3 @@ def _control_url(control: dict[str, Any]) -> str:
     return (
         f"http://[{host}]:{control['port']}" if ":" in host else f"http://{host}:{control['port']}"
     )
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def _entry(path: Path) -> dict[str, Any] | None:
-    """What a file says; ``None`` if that is no node, or it is gone by now."""
-    try:
-        with path.open("rb") as file:
-            entry = json.loads(file.read(_MAX_FILE_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    is_sound = (
-        isinstance(entry, dict)
-        and type(entry.get("pid")) is int
-        and type(entry.get("start_ns")) is int
-        and isinstance(entry.get("name"), str)
-        and isinstance(entry.get("control"), dict)
-        and type(entry["control"].get("port")) is int
-    )
-    return entry if is_sound else None

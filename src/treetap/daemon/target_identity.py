@@ -120,7 +120,7 @@ def node_identity(
         # One of ours that is over already has no start any more.
         start_ns=local_start_ns(registration, pid) or int(_hash(target)[:13], 16),
         host=_own_hostname() if is_here else registration.hostname or registration.host,
-        boot_id=_boot_id() if is_here else "",
+        boot_id=proc.boot_id() if is_here else "",
         tree=tree_of(target),
         parent=parent,
         program=_program(pid) if is_here else "",
@@ -171,13 +171,6 @@ def _is_own_address(host: str) -> bool:
 
 def _own_hostname() -> str:
     return socket.gethostname()
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
 
 
 def _program(pid: int) -> str:

@@ -48,7 +48,7 @@ def own_identity(
         pid=pid,
         start_ns=start_ns,
         host=os.uname().nodename,
-        boot_id=boot_id(),
+        boot_id=proc.boot_id(),
         tree=tree,
         parent="" if is_root or parent == f"{pid}-{start_ns:x}" else parent,
         python=".".join(map(str, sys.version_info[:3])),
@@ -71,15 +71,6 @@ def process_start_ns(pid: int) -> int:
     if not fields and not os.path.exists("/proc/self/stat"):
         return _start_by_ps_ns(pid)
     return proc.start_ns(fields)
-
-
-def boot_id() -> str:
-    """Differs between two boots and two machines; ``""`` where the system doesn't tell."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 def pid_namespace() -> str:

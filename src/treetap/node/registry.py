@@ -11,6 +11,7 @@ from __future__ import annotations
 import _socket
 import os
 
+from treetap import proc
 from treetap.model.node import NodeIdentity
 from treetap.node import identity
 from treetap.wire import flatjson
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_MAX_FILE_BYTES = 65536
 #: Loopback answers in microseconds; a full queue doesn't.
 _LISTENING_TIMEOUT_S = 0.1
 
@@ -91,7 +91,7 @@ class LiveNode:
 
 def live_nodes(home: str) -> list[LiveNode]:
     """All live nodes of this machine, oldest first; prunes the files of dead ones."""
-    own_boot, own_namespace = identity.boot_id(), identity.pid_namespace()
+    own_boot, own_namespace = proc.boot_id(), identity.pid_namespace()
     found = []
     for path, entry in _entries(home):
         if entry is None:
@@ -111,11 +111,15 @@ def live_nodes(home: str) -> list[LiveNode]:
 
 def parent_of(home: str, node_id: str) -> str:
     """The parent in a node's file, for a process that replaced itself by exec; ``""`` if none."""
-    entry = _read(f"{home}/run/nodes/{node_id}.json")
+    from treetap.link import nodefile
+
+    entry = nodefile.read(f"{home}/run/nodes/{node_id}.json")
     return identity.sound_id(str(entry.get("parent", ""))) if entry else ""
 
 
 def _entries(home: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    from treetap.link import nodefile
+
     directory = f"{home}/run/nodes"
     try:
         names = os.listdir(directory)
@@ -124,7 +128,7 @@ def _entries(home: str) -> Iterator[tuple[str, dict[str, Any] | None]]:
     for name in names:
         path = f"{directory}/{name}"
         if name.endswith(".json"):
-            yield path, _read(path)
+            yield path, nodefile.read(path)
         elif name.endswith(".new"):
             _prune_unreadable(path)
 
@@ -151,26 +155,6 @@ def _is_listening(node: LiveNode) -> bool:
     finally:
         sock.close()
     return True
-
-
-def _read(path: str) -> dict[str, Any] | None:
-    import json
-
-    try:
-        with open(path, "rb") as file:
-            entry = json.loads(file.read(_MAX_FILE_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    is_sound = (
-        isinstance(entry, dict)
-        and type(entry.get("pid")) is int
-        and 0 < entry["pid"] < 2**31
-        and type(entry.get("start_ns")) is int
-        and isinstance(entry.get("name"), str)
-        and isinstance(entry.get("control"), dict)
-        and type(entry["control"].get("port")) is int
-    )
-    return entry if is_sound else None
 
 
 def _prune_unreadable(path: str) -> None:
