@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from treetap.api.json_schema import ANYTHING, SWITCH, TEXT, closed, said
 from treetap.api.operation import Operation, operation
-from treetap.api.schema import ANYTHING, SWITCH, TEXT, closed, said
 
 _MESSAGE = {
     "type": "object",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from treetap.api import mcp_description as mcp
+from treetap.api.json_schema import NUMBER, SWITCH, TEXT, WHOLE, array, closed, ref, with_optional
 from treetap.api.operation import Operation, operation, path_parameter, query
-from treetap.api.schema import NUMBER, SCHEMAS, SWITCH, TEXT, WHOLE, array, closed, ref
-from treetap.api.v1 import description as v1
-from treetap.api.v1 import rest_description as rest
+from treetap.api.schema import SCHEMAS
+from treetap.api.v1 import daemon_description, description
 
 
 def document(version: str) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def document(version: str) -> dict[str, Any]:
             "own user on its machine, and to holders of its token.",
         },
         "components": {
-            "schemas": {**SCHEMAS, **v1.SCHEMAS, **rest.SCHEMAS},
+            "schemas": {**SCHEMAS, **description.SCHEMAS, **daemon_description.SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
@@ -38,8 +38,8 @@ def _paths() -> dict[str, dict[str, Operation]]:
         "/api/v2/events/stream": {"get": _stream()},
         **_target_paths(),
         **_config_paths(),
-        **v1.paths(),
-        **rest.paths(),
+        **description.paths(),
+        **daemon_description.paths(),
         **mcp.paths(),
     }
 
@@ -127,7 +127,7 @@ def _target_paths() -> dict[str, dict[str, Operation]]:
 def _config_paths() -> dict[str, dict[str, Operation]]:
     change, toml = ref("ConfigChange"), closed(toml=TEXT)
     bad = {"400": "It is no TOML, or has what can't be used."}
-    partly = {**closed(toml=TEXT, is_kept=SWITCH), "required": ["toml"]}
+    partly = with_optional(closed(toml=TEXT, is_kept=SWITCH), "is_kept")
     return {
         "/api/v2/config": {
             "get": operation("The daemon's settings, without secrets", ref("Config")),

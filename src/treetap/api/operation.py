@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from treetap.api.schema import TEXT, Schema, ref
+from treetap.api.json_schema import TEXT, Schema, ref
 
 Operation = dict[str, Any]
 

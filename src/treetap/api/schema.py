@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from treetap.api.json_schema import (
+    ANYTHING,
+    NUMBER,
+    SWITCH,
+    TEXT,
+    WHOLE,
+    Schema,
+    array,
+    closed,
+    nullable,
+    ref,
+    said,
+)
 from treetap.model.probe import DEFAULT_TTL_S, MODES, SAFETIES, Limits, Probe, Target
 from treetap.model.status import ProbeState
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-WHOLE: Schema = {"type": "integer"}
-NUMBER: Schema = {"type": "number"}
-SWITCH: Schema = {"type": "boolean"}
-ANYTHING: Schema = {}
-
-
-def array(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def closed(**properties: Schema) -> Schema:
-    """An object with exactly these properties."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def said(schema: Schema, description: str) -> Schema:
-    return {**schema, "description": description}
-
-
-def nullable(schema: Schema) -> Schema:
-    return {**schema, "type": [schema["type"], "null"]}
-
 
 _MOMENT = said(NUMBER, "Seconds since the epoch.")
 _LINK = closed(unix=TEXT, host=TEXT, port=WHOLE)

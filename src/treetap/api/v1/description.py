@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec.json
 
-from treetap.api.operation import Operation, operation, path_parameter, query
-from treetap.api.schema import (
+from treetap.api.json_schema import (
     ANYTHING,
+    NULL,
     SWITCH,
     TEXT,
     WHOLE,
@@ -16,26 +16,19 @@ from treetap.api.schema import (
     array,
     closed,
     nullable,
+    optional,
     ref,
     said,
+    with_optional,
 )
+from treetap.api.operation import Operation, operation, path_parameter, query
 from treetap.api.v1.connections import NewConnection
 from treetap.api.v1.metric_request import MetricChange, NewMetric
 
-_MOMENT = said(WHOLE, "Microseconds since the epoch.")
-_NULL: Schema = {"type": "null"}
-_METADATA: Schema = said(_NULL, "Always null.")
+MOMENT = said(WHOLE, "Microseconds since the epoch.")
+#: ``metadata`` of an answer, which Detrix has for gRPC.
+METADATA: Schema = said(NULL, "Always null.")
 _OBJECT: Schema = {"type": "object"}
-
-
-def optional(schema: Schema) -> Schema:
-    """A referenced object, or null."""
-    return {"oneOf": [schema, _NULL]}
-
-
-def with_optional(schema: Schema, *names: str) -> Schema:
-    """Some properties may be absent."""
-    return {**schema, "required": [name for name in schema["required"] if name not in names]}
 
 
 def bodies(*kinds: type) -> dict[str, Schema]:
@@ -56,16 +49,16 @@ _METRIC: dict[str, Schema] = {
     "language": TEXT,
     "enabled": SWITCH,
     "mode": said(closed(mode=_OBJECT), 'As {"mode": {"sample": {"rate": 10}}}.'),
-    "createdAt": _MOMENT,
+    "createdAt": MOMENT,
     "hitCount": said(WHOLE, "How often its line was reached since the daemon started."),
-    "lastHitAt": nullable(_MOMENT),
+    "lastHitAt": nullable(MOMENT),
     "connectionId": said(TEXT, "Empty for a probe of every process."),
     "captureStackTrace": SWITCH,
     "captureMemorySnapshot": SWITCH,
     "condition": nullable(TEXT),
     "safetyLevel": TEXT,
     "maxHits": nullable(WHOLE),
-    "expiresAt": nullable(_MOMENT),
+    "expiresAt": nullable(MOMENT),
     "recordedCount": WHOLE,
     "lostCount": WHOLE,
     "state": said(TEXT, "A probe's state; or disabled, nowhere."),
@@ -80,17 +73,17 @@ _VALUE = with_optional(
     ),
     "isWhole",
 )
-_FRAME = closed(index=WHOLE, name=TEXT, file=TEXT, line=WHOLE, module=_NULL)
-_ERROR = closed(error=SWITCH, errorCode=TEXT, errorType=TEXT, errorMessage=TEXT, traceback=_NULL)
+_FRAME = closed(index=WHOLE, name=TEXT, file=TEXT, line=WHOLE, module=NULL)
+_ERROR = closed(error=SWITCH, errorCode=TEXT, errorType=TEXT, errorMessage=TEXT, traceback=NULL)
 _EVENT = closed(
     metricId=WHOLE,
     metricName=TEXT,
     location=_PLACE,
-    timestamp=_MOMENT,
-    threadName=_NULL,
-    threadId=_NULL,
-    requestId=_NULL,
-    sessionId=_NULL,
+    timestamp=MOMENT,
+    threadName=NULL,
+    threadId=NULL,
+    requestId=NULL,
+    sessionId=NULL,
     values=array(_VALUE),
     error=optional(_ERROR),
     connectionId=TEXT,
@@ -116,9 +109,9 @@ SCHEMAS: dict[str, Schema] = {
         port=said(WHOLE, "Of its debug adapter; 0 for a node, which has none."),
         language=TEXT,
         status=said(WHOLE, "1 disconnected, 2 connecting, 3 connected, 4 failed."),
-        createdAt=_MOMENT,
-        connectedAt=nullable(_MOMENT),
-        lastActiveAt=nullable(_MOMENT),
+        createdAt=MOMENT,
+        connectedAt=nullable(MOMENT),
+        lastActiveAt=nullable(MOMENT),
         autoReconnect=SWITCH,
         reconnectAttempts=WHOLE,
         maxReconnectAttempts=WHOLE,
@@ -155,7 +148,7 @@ def _connection_paths() -> dict[str, dict[str, Operation]]:
         "errors": {"404": "There is no such connection."},
     }
     path = "/api/v1/connections"
-    opened = closed(connectionId=TEXT, status=TEXT, connection=connection, metadata=_METADATA)
+    opened = closed(connectionId=TEXT, status=TEXT, connection=connection, metadata=METADATA)
     return {
         path: {
             "get": v1_operation(
@@ -187,7 +180,7 @@ def _connection_paths() -> dict[str, dict[str, Operation]]:
         "/api/v1/sleep": {
             "post": v1_operation(
                 "Let all go, and put all to sleep",
-                closed(status=TEXT, metricsSaved=WHOLE, metadata=_METADATA, message=TEXT),
+                closed(status=TEXT, metricsSaved=WHOLE, metadata=METADATA, message=TEXT),
             )
         },
     }
@@ -209,7 +202,7 @@ def _metric_paths() -> dict[str, dict[str, Operation]]:
         dapConfirmed=said(SWITCH, "It is armed, or taken out, in the processes that it is for."),
         actualLine=nullable(WHOLE),
         dapMessage=nullable(TEXT),
-        metadata=_METADATA,
+        metadata=METADATA,
         status=TEXT,
     )
     path = "/api/v1/metrics"
@@ -239,7 +232,7 @@ def _event_paths() -> dict[str, dict[str, Operation]]:
         metricId=WHOLE, metricName=TEXT, events=array(event), totalCount=WHOLE, hasMore=SWITCH
     )
     value = closed(
-        metricId=WHOLE, metricName=TEXT, value=ANYTHING, timestamp=_MOMENT, isError=SWITCH
+        metricId=WHOLE, metricName=TEXT, value=ANYTHING, timestamp=MOMENT, isError=SWITCH
     )
     of_one = [
         query("metricId", WHOLE, "Of this metric."),
@@ -308,7 +301,7 @@ def _metric_filters() -> list[dict[str, Any]]:
 
 
 def _page() -> list[dict[str, Any]]:
-    moment = {**_MOMENT, "minimum": 0}
+    moment = {**MOMENT, "minimum": 0}
     return [
         query("limit", {**WHOLE, "minimum": 0, "default": 100}, "At most 10000 are given."),
         query("offset", {**WHOLE, "minimum": 0, "default": 0}, "Leave out so many."),

@@ -1,10 +1,10 @@
-"""The routes of ``rest`` in the OpenAPI document."""
+"""The part of ``/api/v1`` in the OpenAPI document that isn't about observing: the daemon, its sources, its settings."""
 
 from __future__ import annotations
 
-from treetap.api.operation import Operation, operation, query
-from treetap.api.schema import (
+from treetap.api.json_schema import (
     ANYTHING,
+    NULL,
     NUMBER,
     SWITCH,
     TEXT,
@@ -13,68 +13,46 @@ from treetap.api.schema import (
     array,
     closed,
     nullable,
+    optional,
     ref,
     said,
+    with_optional,
 )
-from treetap.api.v1.description import v1_operation
+from treetap.api.operation import Operation, operation, query
+from treetap.api.v1.description import METADATA, MOMENT, v1_operation
 
-_MOMENT_US = said(WHOLE, "Microseconds since the epoch.")
-_NO_METADATA: Schema = {"type": "null"}
 _PLACE = closed(file=TEXT, line=said(WHOLE, "0 if there is no place for it."))
 
 
-def _some(needed: tuple[str, ...], **properties: Schema) -> Schema:
-    """An object of which only some properties are always there."""
-    return {**closed(**properties), "required": list(needed)}
-
-
 SCHEMAS: dict[str, Schema] = {
-    "DaemonState": _some(
-        (
-            "status",
-            "uptimeSeconds",
-            "uptimeFormatted",
-            "startedAt",
-            "adapterConnected",
-            "activeMetrics",
-            "totalMetrics",
-            "totalEvents",
-            "activeConnections",
-            "totalConnections",
-            "cpuUsagePercent",
-            "memoryUsageBytes",
-            "daemon",
-            "mcpClients",
+    "DaemonState": with_optional(
+        closed(
+            status={"type": "string", "enum": ["active", "idle"]},
+            uptimeSeconds=WHOLE,
+            uptimeFormatted=said(TEXT, "02:30:45, or 1d 02:30:45."),
+            startedAt=said(TEXT, "ISO 8601."),
+            adapterConnected=SWITCH,
+            activeMetrics=WHOLE,
+            totalMetrics=WHOLE,
+            totalEvents=said(WHOLE, "About so many are kept."),
+            activeConnections=WHOLE,
+            totalConnections=WHOLE,
+            cpuUsagePercent=said(NUMBER, "Of one core, lately."),
+            memoryUsageBytes=WHOLE,
+            daemon=closed(pid=WHOLE, ppid=WHOLE),
+            mcpClients=array(
+                closed(
+                    id=TEXT,
+                    connectedAt=said(TEXT, "ISO 8601."),
+                    connectedDurationSecs=WHOLE,
+                    lastActivity=MOMENT,
+                    lastActivityAgoSecs=WHOLE,
+                    parentProcess=optional(closed(pid=WHOLE, name=TEXT, bridgePid=nullable(WHOLE))),
+                )
+            ),
+            degraded=said(array(TEXT), "Parts that can't be read; absent if all can."),
         ),
-        status={"type": "string", "enum": ["active", "idle"]},
-        uptimeSeconds=WHOLE,
-        uptimeFormatted=said(TEXT, "02:30:45, or 1d 02:30:45."),
-        startedAt=said(TEXT, "ISO 8601."),
-        adapterConnected=SWITCH,
-        activeMetrics=WHOLE,
-        totalMetrics=WHOLE,
-        totalEvents=said(WHOLE, "About so many are kept."),
-        activeConnections=WHOLE,
-        totalConnections=WHOLE,
-        cpuUsagePercent=said(NUMBER, "Of one core, lately."),
-        memoryUsageBytes=WHOLE,
-        daemon=closed(pid=WHOLE, ppid=WHOLE),
-        mcpClients=array(
-            closed(
-                id=TEXT,
-                connectedAt=said(TEXT, "ISO 8601."),
-                connectedDurationSecs=WHOLE,
-                lastActivity=_MOMENT_US,
-                lastActivityAgoSecs=WHOLE,
-                parentProcess={
-                    "oneOf": [
-                        {"type": "null"},
-                        closed(pid=WHOLE, name=TEXT, bridgePid=nullable(WHOLE)),
-                    ]
-                },
-            )
-        ),
-        degraded=said(array(TEXT), "Parts that can't be read; absent if all can."),
+        "degraded",
     ),
     "ToolUsage": closed(
         totalCalls=WHOLE,
@@ -87,32 +65,42 @@ SCHEMAS: dict[str, Schema] = {
             correctWorkflows=WHOLE, skippedInspect=WHOLE, noConnection=WHOLE, adherenceRate=NUMBER
         ),
         recentCalls=array(
-            closed(tool=TEXT, timestamp=_MOMENT_US, latencyMs=NUMBER, errorCode=nullable(TEXT))
+            closed(tool=TEXT, timestamp=MOMENT, latencyMs=NUMBER, errorCode=nullable(TEXT))
         ),
     ),
     "Verdict": closed(
         isSafe=SWITCH,
         expression=TEXT,
-        metadata=_NO_METADATA,
+        metadata=METADATA,
         language=TEXT,
         violations=array(TEXT),
         warnings=array(TEXT),
     ),
-    "Inspection": _some(
-        ("filePath", "language", "contextLines", "totalLines"),
-        filePath=TEXT,
-        language=said(TEXT, "Python, Go, Rust or Text."),
-        targetLine=WHOLE,
-        codeAtLine=TEXT,
-        availableVariables=array(TEXT),
-        holdsCode=said(SWITCH, "Whether a metric can sit at the line."),
-        nearestLines=said(array(WHOLE), "Those that hold code, if this one doesn't."),
-        variableDefinitions=array(closed(line=WHOLE, scope=TEXT, code=TEXT)),
-        suggestedLines=said(array(WHOLE), "Where the variable has just got its value."),
-        similarVariables=array(TEXT),
-        contextLines=array(closed(lineNumber=WHOLE, code=TEXT, isTarget=SWITCH)),
-        totalLines=WHOLE,
-        warnings=array(TEXT),
+    "Inspection": with_optional(
+        closed(
+            filePath=TEXT,
+            language=said(TEXT, "Python, Go, Rust or Text."),
+            targetLine=WHOLE,
+            codeAtLine=TEXT,
+            availableVariables=array(TEXT),
+            holdsCode=said(SWITCH, "Whether a metric can sit at the line."),
+            nearestLines=said(array(WHOLE), "Those that hold code, if this one doesn't."),
+            variableDefinitions=array(closed(line=WHOLE, scope=TEXT, code=TEXT)),
+            suggestedLines=said(array(WHOLE), "Where the variable has just got its value."),
+            similarVariables=array(TEXT),
+            contextLines=array(closed(lineNumber=WHOLE, code=TEXT, isTarget=SWITCH)),
+            totalLines=WHOLE,
+            warnings=array(TEXT),
+        ),
+        "targetLine",
+        "codeAtLine",
+        "availableVariables",
+        "holdsCode",
+        "nearestLines",
+        "variableDefinitions",
+        "suggestedLines",
+        "similarVariables",
+        "warnings",
     ),
     "DiffMetrics": closed(
         connectionId=TEXT,
@@ -121,30 +109,24 @@ SCHEMAS: dict[str, Schema] = {
         skipped=WHOLE,
         failed=WHOLE,
         metrics=array(
-            _some(
-                (
-                    "metricId",
-                    "name",
-                    "location",
-                    "expressions",
-                    "confidence",
-                    "code",
-                    "status",
-                    "error",
+            with_optional(
+                closed(
+                    metricId=nullable(WHOLE),
+                    name=TEXT,
+                    location=_PLACE,
+                    expressions=array(TEXT),
+                    confidence={"type": "string", "enum": ["high", "medium", "low"]},
+                    code=TEXT,
+                    status={
+                        "type": "string",
+                        "enum": ["created", "exists", "found", "skipped", "failed"],
+                    },
+                    error=nullable(TEXT),
+                    fault=said(ANYTHING, "The error as its own route would have answered."),
+                    warnings=array(TEXT),
                 ),
-                metricId=nullable(WHOLE),
-                name=TEXT,
-                location=_PLACE,
-                expressions=array(TEXT),
-                confidence={"type": "string", "enum": ["high", "medium", "low"]},
-                code=TEXT,
-                status={
-                    "type": "string",
-                    "enum": ["created", "exists", "found", "skipped", "failed"],
-                },
-                error=nullable(TEXT),
-                fault=said(ANYTHING, "The error as its own route would have answered."),
-                warnings=array(TEXT),
+                "fault",
+                "warnings",
             )
         ),
         warnings=array(TEXT),
@@ -152,7 +134,7 @@ SCHEMAS: dict[str, Schema] = {
     "SystemEvent": closed(
         id=WHOLE,
         eventType=TEXT,
-        timestamp=_MOMENT_US,
+        timestamp=MOMENT,
         connectionId=nullable(TEXT),
         metricId=nullable(WHOLE),
         metricName=nullable(TEXT),
@@ -160,8 +142,8 @@ SCHEMAS: dict[str, Schema] = {
         acknowledged=SWITCH,
         actor=nullable(TEXT),
         resource=nullable(TEXT),
-        oldValue=_NO_METADATA,
-        newValue=_NO_METADATA,
+        oldValue=NULL,
+        newValue=NULL,
     ),
     "DaemonConfig": closed(
         configToml=said(TEXT, "What holds now; secrets are left out."),
@@ -175,10 +157,10 @@ SCHEMAS: dict[str, Schema] = {
         metricsLoaded=said(WHOLE, "0: metrics are in the store."),
         errors=array(TEXT),
         warnings=array(TEXT),
-        metadata=_NO_METADATA,
+        metadata=METADATA,
     ),
     "DaemonConfigCheck": closed(
-        valid=SWITCH, errors=array(TEXT), warnings=array(TEXT), metadata=_NO_METADATA
+        valid=SWITCH, errors=array(TEXT), warnings=array(TEXT), metadata=METADATA
     ),
 }
 
@@ -221,15 +203,24 @@ def _of_live_stream() -> Operation:
 
 
 def _of_sources() -> dict[str, dict[str, Operation]]:
-    asked = _some(("expression", "language"), expression=TEXT, language=TEXT, safetyLevel=TEXT)
-    looked = _some(("filePath",), filePath=TEXT, line={**WHOLE, "minimum": 1}, findVariable=TEXT)
-    diff = _some(
-        ("diff",),
-        diff=said(TEXT, "What `git diff` writes."),
-        connectionId=said(TEXT, "The only connected one if not given."),
-        group=TEXT,
-        ttlSeconds={**WHOLE, "minimum": 0},
-        dryRun=said(SWITCH, "Make nothing; say what would be made."),
+    asked = with_optional(closed(expression=TEXT, language=TEXT, safetyLevel=TEXT), "safetyLevel")
+    looked = with_optional(
+        closed(filePath=TEXT, line={**WHOLE, "minimum": 1}, findVariable=TEXT),
+        "line",
+        "findVariable",
+    )
+    diff = with_optional(
+        closed(
+            diff=said(TEXT, "What `git diff` writes."),
+            connectionId=said(TEXT, "The only connected one if not given."),
+            group=TEXT,
+            ttlSeconds={**WHOLE, "minimum": 0},
+            dryRun=said(SWITCH, "Make nothing; say what would be made."),
+        ),
+        "connectionId",
+        "group",
+        "ttlSeconds",
+        "dryRun",
     )
     gone = {"404": "There is no such file, or no such line in it."}
     return {
@@ -254,7 +245,7 @@ def _of_sources() -> dict[str, dict[str, Operation]]:
 
 def _of_journal() -> dict[str, dict[str, Operation]]:
     filters = [
-        query("since", {**WHOLE, "minimum": 0}, "Microseconds since the epoch."),
+        query("since", {**MOMENT, "minimum": 0}, "The first moment."),
         query("eventTypes", TEXT, "Some of them, with commas."),
         query("connectionId", TEXT, "Of this connection."),
         query("unacknowledgedOnly", SWITCH, "Those that nobody has acknowledged."),
@@ -277,8 +268,12 @@ def _of_journal() -> dict[str, dict[str, Operation]]:
 
 def _of_config() -> dict[str, dict[str, Operation]]:
     toml = closed(configToml=TEXT)
-    change = _some(("configToml",), configToml=said(TEXT, "Some of a config.toml."), persist=SWITCH)
-    path = _some((), configPath=said(TEXT, "The daemon's own; another is an error."))
+    change = with_optional(
+        closed(configToml=said(TEXT, "Some of a config.toml."), persist=SWITCH), "persist"
+    )
+    path = with_optional(
+        closed(configPath=said(TEXT, "The daemon's own; another is an error.")), "configPath"
+    )
     return {
         "/api/v1/config": {
             "get": v1_operation("The daemon's settings, without secrets", ref("DaemonConfig")),
