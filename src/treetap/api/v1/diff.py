@@ -13,10 +13,8 @@ import psutil
 from starlette.routing import Route
 
 from treetap.api.answer import json_answer
-from treetap.api.v1.connections import Connections
 from treetap.api.v1.fault import fault_body
 from treetap.api.v1.metric_request import LineOfFile, NewMetric
-from treetap.api.v1.metrics import Metrics
 from treetap.api.v1.reading import body_as
 from treetap.daemon.diffing import Observed, Reading, read_diff
 from treetap.daemon.tree import process_start_ns
@@ -26,7 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from treetap.api.v1.connections import Connection
+    from treetap.api.v1.connections import Connection, Connections
+    from treetap.api.v1.metric_editing import MetricEditor
     from treetap.daemon import Daemon
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9]+")
@@ -44,10 +43,7 @@ class Asked(msgspec.Struct, rename="camel"):
     dry_run: bool = False
 
 
-def routes(daemon: Daemon) -> list[Route]:
-    connections = Connections(daemon)
-    metrics = Metrics(daemon, connections)
-
+def routes(daemon: Daemon, connections: Connections, editor: MetricEditor) -> list[Route]:
     async def enable(request: Request) -> Response:
         """Makes what it can; what it can't says why."""
         asked = await body_as(request, Asked)
@@ -56,7 +52,7 @@ def routes(daemon: Daemon) -> list[Route]:
         # All at once: a process may take a second to say what became of each.
         told = await asyncio.gather(
             *(
-                _enable(metrics, asked, connection, seen, name)
+                _enable(editor, asked, connection, seen, name)
                 for seen, name in zip(reading.observed, _names(reading.observed), strict=True)
             )
         )
@@ -95,7 +91,7 @@ def roots_of(daemon: Daemon, connection: Connection) -> list[str]:
 
 
 async def _enable(
-    metrics: Metrics, asked: Asked, connection: Connection, seen: Observed, name: str
+    editor: MetricEditor, asked: Asked, connection: Connection, seen: Observed, name: str
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "metricId": None,
@@ -121,7 +117,7 @@ async def _enable(
         ttl_seconds=asked.ttl_seconds,
     )
     try:
-        made = await metrics.create(wanted)
+        made = await editor.create(wanted)
     except TreetapError as exc:
         return {**told, "status": "failed", "error": exc.what, "fault": fault_body(exc)}
     return {

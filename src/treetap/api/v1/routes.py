@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from treetap.api.v1.metric_editing import MetricEditor
     from treetap.daemon import Daemon
 
 _DEFAULT_LIMIT = 100
 
 
-def routes(daemon: Daemon) -> list[Route]:
+def routes(daemon: Daemon, connections: Connections, editor: MetricEditor) -> list[Route]:
     """What is here of ``/api/v1``."""
-    connections = Connections(daemon)
     metrics = Metrics(daemon, connections)
     groups = Groups(daemon, metrics)
     history = History(daemon, connections, metrics)
     return [
         *_ConnectionRoutes(connections, metrics).routes(),
-        *_MetricRoutes(metrics, history).routes(),
+        *_MetricRoutes(metrics, editor, history).routes(),
         *_GroupRoutes(groups).routes(),
     ]
 
@@ -106,8 +106,9 @@ class _ConnectionRoutes:
 
 
 class _MetricRoutes:
-    def __init__(self, metrics: Metrics, history: History) -> None:
+    def __init__(self, metrics: Metrics, editor: MetricEditor, history: History) -> None:
         self._metrics = metrics
+        self._editor = editor
         self._history = history
 
     def routes(self) -> list[Route]:
@@ -136,7 +137,7 @@ class _MetricRoutes:
         return json_answer(page)
 
     async def create(self, request: Request) -> Response:
-        return json_answer(await self._metrics.create(await body_as(request, NewMetric)), 201)
+        return json_answer(await self._editor.create(await body_as(request, NewMetric)), 201)
 
     async def show(self, request: Request) -> Response:
         record = self._metrics.find(number_in_path(request, "metric"))
@@ -144,10 +145,10 @@ class _MetricRoutes:
 
     async def change(self, request: Request) -> Response:
         metric = number_in_path(request, "metric")
-        return json_answer(await self._metrics.change(metric, await body_as(request, MetricChange)))
+        return json_answer(await self._editor.change(metric, await body_as(request, MetricChange)))
 
     async def remove(self, request: Request) -> Response:
-        await self._metrics.remove(number_in_path(request, "metric"))
+        await self._editor.remove(number_in_path(request, "metric"))
         return Response(status_code=204)
 
     async def enable(self, request: Request) -> Response:
@@ -158,7 +159,7 @@ class _MetricRoutes:
 
     async def _set_enabled(self, request: Request, *, is_enabled: bool) -> Response:
         metric = number_in_path(request, "metric")
-        return json_answer(await self._metrics.set_enabled(metric, is_enabled=is_enabled))
+        return json_answer(await self._editor.set_enabled(metric, is_enabled=is_enabled))
 
     async def value(self, request: Request) -> Response:
         return json_answer(await self._history.value(number_in_path(request, "metric")))
