@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treetap.model.probe import Probe
 from treetap.wire.message import probe_from_dict, probe_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ProbeRecord(NamedTuple):
@@ -16,7 +19,7 @@ class ProbeRecord(NamedTuple):
     ttl_s: What was asked for; 0 for never. An enabled probe lives for this long again.
     group: Probes of one group are enabled and disabled together; ``""`` for none.
     language: Of its expressions: ``python``, or that of the target that it is for.
-    notes: What a face wants remembered of it; nobody else reads them.
+    notes: What the faces want remembered of it, see ``notes_of_snapshot``.
     """
 
     number: int
@@ -69,6 +72,36 @@ def record_from_dict(number: int, fields: dict[str, Any]) -> ProbeRecord:
         str(fields.get("language", "python")),
         dict(fields.get("notes", {})),
     )
+
+
+def notes_of_snapshot(
+    now_s: float,
+    *,
+    stack_ttl_s: float | None,
+    locals_ttl_s: float | None,
+    stack_slice: Sequence[int] | None,
+    shows_stack: bool,
+    shows_locals: bool,
+) -> dict[str, Any]:
+    """What is to be shown of a probe's snapshots, as notes; the program takes all of both.
+
+    Args:
+        now_s: When it is asked for; Unix time.
+        stack_ttl_s: For how long stacks are shown; ``None`` or 0 for ever.
+        locals_ttl_s: The same of locals.
+        stack_slice: How many of the first and of the last frames; ``None`` for all.
+        shows_stack: Whether stacks are shown at all.
+        shows_locals: The same of locals.
+    """
+    notes: dict[str, Any] = {
+        "shows_stack": shows_stack,
+        "shows_locals": shows_locals,
+        "stack_slice": None if stack_slice is None else list(stack_slice),
+    }
+    for name, ttl_s in (("stack_until", stack_ttl_s), ("locals_until", locals_ttl_s)):
+        if ttl_s:
+            notes[name] = now_s + ttl_s
+    return notes
 
 
 def number_of(probe_id: str) -> int:

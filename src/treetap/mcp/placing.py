@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from treetap.daemon.record import notes_of_snapshot
 from treetap.mcp.metric_tools import fared
 from treetap.mcp.process_tools import woken
 from treetap.mcp.services import Refusal, Services
@@ -105,14 +106,14 @@ async def wake_for(on: Services, target: Target) -> list[dict[str, Any]]:
 async def _add(on: Services, wanted: Wanted) -> dict[str, Any]:
     """For every process, also those that come later."""
     registry = on.daemon.registry
-    now_s = time.time()
-    notes: dict[str, Any] = {
-        "shows_stack": wanted.takes_stack,
-        "shows_locals": wanted.takes_locals,
-        "stack_slice": wanted.stack_slice and list(wanted.stack_slice),
-        **({"stack_until": now_s + wanted.stack_ttl_s} if wanted.stack_ttl_s else {}),
-        **({"locals_until": now_s + wanted.locals_ttl_s} if wanted.locals_ttl_s else {}),
-    }
+    notes = notes_of_snapshot(
+        time.time(),
+        stack_ttl_s=wanted.stack_ttl_s,
+        locals_ttl_s=wanted.locals_ttl_s,
+        stack_slice=wanted.stack_slice,
+        shows_stack=wanted.takes_stack,
+        shows_locals=wanted.takes_locals,
+    )
     fields = {
         "location": str(wanted.location),
         "name": wanted.name,

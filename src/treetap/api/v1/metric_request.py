@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from treetap.daemon.record import notes_of_snapshot
 from treetap.errors import LocationError, ProbeError
 from treetap.model.probe import DEFAULT_RATES, MODES, SAFETIES
 
@@ -166,20 +167,18 @@ def fields_of_takes(asked: _Takes, mode: str) -> dict[str, Any]:
 
 def notes_of_new(asked: NewMetric, connection: Connection, now_s: float) -> dict[str, Any]:
     """What only this face remembers of it."""
-    notes: dict[str, Any] = {
+    return {
         "name": asked.name,
         "connection": connection.id,
-        "shows_stack": bool(asked.capture_stack_trace),
-        "shows_locals": bool(asked.capture_memory_snapshot),
-        "stack_slice": _slice(asked.stack_trace_slice),
+        **notes_of_snapshot(
+            now_s,
+            stack_ttl_s=asked.stack_trace_ttl,
+            locals_ttl_s=asked.snapshot_ttl,
+            stack_slice=_slice(asked.stack_trace_slice),
+            shows_stack=bool(asked.capture_stack_trace),
+            shows_locals=bool(asked.capture_memory_snapshot),
+        ),
     }
-    for name, ttl_s in (
-        ("stack_until", asked.stack_trace_ttl),
-        ("locals_until", asked.snapshot_ttl),
-    ):
-        if ttl_s:
-            notes[name] = now_s + ttl_s
-    return notes
 
 
 def warnings_of_new(asked: NewMetric) -> list[str]:
