@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from treetap.errors import DaemonError
+from treetap.mcp.incoming import client_name, complaint_about, introduced, printable, read_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,15 +37,6 @@ SESSION_HEADER = "mcp-session-id"
 CLIENT_HEADER = "x-detrix-client-id"
 #: In the scope: by what the client is known.
 AGENT = "treetap.agent"
-
-#: What a client of 2024 may leave out where it introduces itself.
-_INTRODUCTION = {
-    "protocolVersion": "2024-11-05",
-    "capabilities": {},
-    "clientInfo": {"name": "client", "version": ""},
-}
-_MAX_NAME_CHARS = 200
-_INVALID_REQUEST = -32600
 
 
 class Face:
@@ -78,13 +70,13 @@ class Face:
 
     async def _answer(self, api: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         body = await self._read_body(Request(scope, receive), MAX_BODY_BYTES)
-        message = _message(body)
-        complaint = _complaint(message)
+        message = read_message(body)
+        complaint = complaint_about(message)
         if complaint is not None:
-            await complaint(scope, receive, send)
+            await _json(complaint, 400)(scope, receive, send)
             return
         if message.get("method") == "initialize":
-            body = _introduced(message, body)
+            body = introduced(message, body)
         agent, session = self._agent_of(scope, message)
         scope[AGENT] = agent
         # An old client doesn't say that it takes JSON; it gets nothing else.
@@ -115,21 +107,21 @@ class Face:
         name = headers.get(CLIENT_HEADER) or headers.get(SESSION_HEADER, "")
         params = message.get("params")
         if not name and message.get("method") == "initialize":
-            name = session = f"{_client_name(params, 'clientInfo')}-{uuid.uuid4().hex[:12]}"
+            name = session = f"{client_name(params, 'clientInfo')}-{uuid.uuid4().hex[:12]}"
         elif not name and isinstance(params, dict):
             # A client of 2026 says in each request what it is, and has no session.
             meta = params.get("_meta")
-            name = _client_name(meta, "io.modelcontextprotocol/clientInfo", "")
-        name = _plain(name)
+            name = client_name(meta, "io.modelcontextprotocol/clientInfo", "")
+        name = printable(name)
         if name:
             self._seen(name, headers)
         return name, session
 
     def _seen(self, name: str, headers: Headers) -> None:
         self._daemon.agents.seen(
-            _plain(name),
+            printable(name),
             parent_pid=_whole(headers.get("x-detrix-parent-pid", "")),
-            parent_name=_plain(headers.get("x-detrix-parent-name", "")),
+            parent_name=printable(headers.get("x-detrix-parent-name", "")),
             bridge_pid=_whole(headers.get("x-detrix-bridge-pid", "")),
         )
 
@@ -164,38 +156,6 @@ class _Endpoint:
         await self._call(scope, receive, send)
 
 
-def _message(body: bytes) -> Any:
-    """The JSON of it; an empty object of what is none, about which the SDK complains."""
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {"jsonrpc": "2.0", "method": ""}
-
-
-def _introduced(message: dict[str, Any], body: bytes) -> bytes:
-    """The body, with what the SDK wants to be told and Detrix doesn't."""
-    params = message.get("params") or {}
-    if not isinstance(params, dict) or params.keys() >= _INTRODUCTION.keys():
-        return body
-    return msgspec.json.encode({**message, "params": {**_INTRODUCTION, **params}})
-
-
-def _complaint(message: Any) -> Response | None:
-    """What the SDK calls wrong parameters, and JSON-RPC an invalid request."""
-    if isinstance(message, dict):
-        is_call = isinstance(message.get("method"), str)
-        is_answer = "result" in message or "error" in message
-        if message.get("jsonrpc") == "2.0" and (is_call or is_answer):
-            return None
-    asked = message.get("id") if isinstance(message, dict) else None
-    error = {
-        "code": _INVALID_REQUEST,
-        "message": 'Invalid request: one object with "jsonrpc": "2.0" and a "method".',
-    }
-    number = asked if isinstance(asked, str | int) else None
-    return _json({"jsonrpc": "2.0", "id": number, "error": error}, 400)
-
-
 def _replay(body: bytes, receive: Receive) -> Receive:
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -215,7 +175,7 @@ def _with_header(send: Send, name: str, value: str) -> Send:
 
 
 def _client_id(request: Request) -> str:
-    name = _plain(request.headers.get(CLIENT_HEADER, ""))
+    name = printable(request.headers.get(CLIENT_HEADER, ""))
     if not name:
         raise DaemonError(
             "The request doesn't say which client it is from.",
@@ -223,17 +183,6 @@ def _client_id(request: Request) -> str:
             slug="request-client",
         )
     return name
-
-
-def _client_name(fields: Any, key: str, default: str = "client") -> str:
-    client = fields.get(key) if isinstance(fields, dict) else None
-    name = client.get("name") if isinstance(client, dict) else None
-    return _plain(name).replace(" ", "-") or default if isinstance(name, str) else default
-
-
-def _plain(text: str) -> str:
-    """As much of it as a header, a log and a page can hold."""
-    return "".join(c for c in text[:_MAX_NAME_CHARS] if c.isascii() and c.isprintable())
 
 
 def _whole(text: str) -> int:
