@@ -14,6 +14,7 @@ from treetap.api.refusal import refuse
 from treetap.daemon.journal import Kind
 from treetap.errors import DaemonError
 from treetap.link import auth, browser
+from treetap.link.address import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -96,7 +97,7 @@ class Guard:
         uid = auth.tcp_peer_uid(tuple(peer), tuple(own))
         standing = auth.standing(
             uid,
-            is_loopback=auth.is_loopback(str(peer[0])),
+            is_loopback=is_loopback(str(peer[0])),
             trust_loopback=self._daemon.trust_loopback,
         )
         return standing in (auth.SAME_USER, auth.LOOPBACK)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from treetap.api.refusal import refuse
 from treetap.errors import DaemonError
-from treetap.link import auth
+from treetap.link.address import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class RateLimiter:
         if scope["type"] not in ("http", "websocket") or not limit.enabled:
             return 0.0
         host = str((scope.get("client") or ("",))[0])
-        if limit.exempt_loopback and auth.is_loopback(host):
+        if limit.exempt_loopback and is_loopback(host):
             return 0.0
         return self._buckets.take(peer_of(host), limit)
 

@@ -10,6 +10,7 @@ from treetap.cli import session
 from treetap.cli.finding import BAD, NOTE, OK, Finding
 from treetap.errors import TreetapError
 from treetap.link import auth
+from treetap.link.address import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def _access(settings: Settings, config: DaemonConfig) -> Finding:
     """Who may speak to a daemon that starts now."""
     host = config.daemon.host
     token = settings.token or auth.read_token(f"{settings.home}/token")[0]
-    if auth.is_loopback(host):
+    if is_loopback(host):
         others = "other users with the token" if token else "nobody else, for there is no token"
         return Finding("access", OK, f"from this machine alone: this user, and {others}")
     if not token:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from treetap.errors import DaemonError
+from treetap.link.address import is_loopback
 
 if TYPE_CHECKING:
     from treetap.client import DaemonClient
@@ -96,9 +97,7 @@ def _client(of: Settings, url: str) -> DaemonClient:
 
 def _is_elsewhere(of: Settings) -> bool:
     """Whether ``daemon_url`` is of another machine, on which none can be started from here."""
-    from treetap.link import auth
-
-    return not auth.is_loopback(urlsplit(of.daemon_url).hostname or "")
+    return not is_loopback(urlsplit(of.daemon_url).hostname or "")
 
 
 def _is_answering(of: Settings) -> bool:

@@ -17,6 +17,7 @@ from treetap.daemon import config_text
 from treetap.daemon.link_session import LinkLimits
 from treetap.errors import ConfigError
 from treetap.link import auth
+from treetap.link.address import is_loopback
 from treetap.store.retention import Retention
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class Configuration:
             for name in _IN_THE_FILE
             if name in file and settings.origin(name) != "config.toml"
         ]
-        if not auth.is_loopback(config.daemon.host) and not (settings.token or self._token()):
+        if not is_loopback(config.daemon.host) and not (settings.token or self._token()):
             warnings.append(
                 f"The API listens on {config.daemon.host}, and there is no token: nobody on another "
                 "machine can use it."

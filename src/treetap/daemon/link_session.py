@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from treetap.errors import LinkError
 from treetap.link import auth, handshake
+from treetap.link.address import is_loopback
 from treetap.wire import codec, frame
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class LinkSession(asyncio.Protocol):
         self._sessions.add(self)
         sock = transport.get_extra_info("socket")
         peer = transport.get_extra_info("peername")
-        is_local = not isinstance(peer, tuple) or auth.is_loopback(str(peer[0]))
+        is_local = not isinstance(peer, tuple) or is_loopback(str(peer[0]))
         standing = auth.standing(
             auth.peer_uid(sock), is_loopback=is_local, trust_loopback=self._host.trust_loopback
         )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from treetap import proc
 from treetap.daemon.language import LANGUAGES
 from treetap.errors import TargetError
-from treetap.link import auth
+from treetap.link.address import is_loopback
 from treetap.model.node import NodeIdentity
 
 _MAX_CHARS = 4096
@@ -155,7 +155,7 @@ def _hash(*parts: object) -> str:
 def _is_own_address(host: str) -> bool:
     """Of a numeric address, or loopback's name: whether it is this machine's."""
     host = host.strip("[]")
-    if auth.is_loopback(host):
+    if is_loopback(host):
         return True
     for family in (socket.AF_INET, socket.AF_INET6):
         try:

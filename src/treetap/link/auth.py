@@ -1,8 +1,7 @@
 """Who is at the other end: a process of the same user, a holder of the token, or neither.
 
-The peer of a Unix socket is told by the kernel. The peer of a loopback TCP connection is looked up
-in ``/proc/net/tcp`` and ``tcp6``, which name the owner of every socket of this network namespace.
-Where neither is possible (macOS over TCP), the user can't be known, and ``None`` says so.
+The peer of a Unix socket is told by the kernel; so is that of a loopback TCP connection, on Linux
+(`owner`). Where neither is possible (macOS over TCP), the user can't be known, and ``None`` says so.
 
 A sleeping process loads this module with its first request, so that it imports little.
 """
@@ -11,7 +10,8 @@ from __future__ import annotations
 
 import _socket as socket  # the C module alone: `socket` costs a sleeping process 7 ms
 import os
-import sys
+
+from treetap.link.address import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ SAME_USER = "same-user"
 LOOPBACK = "loopback"
 TOKEN = "token"
 STRANGER = ""
-
-_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
-_MAPPED_V4 = bytes(10) + b"\xff\xff"
 
 
 def standing(uid: int | None, *, is_loopback: bool, trust_loopback: bool = True) -> str:
@@ -70,29 +67,12 @@ def tcp_peer_uid(peer: tuple[Any, ...], own: tuple[Any, ...]) -> int | None:
     """``peer_uid`` by the two addresses ``(host, port, …)`` of a TCP connection."""
     if not is_loopback(str(peer[0])):
         return None
-    wanted = (_packed(str(peer[0])), int(peer[1]), _packed(str(own[0])), int(own[1]))
-    is_table_read = False
-    for path in _TABLES:
-        try:
-            with open(path, "rb", buffering=65536) as table:
-                lines = table.read().splitlines()
-        except OSError:
-            continue
-        is_table_read = True
-        uid = _uid_in_table(lines, wanted)
-        if uid is not None:
-            return FOREIGN_UID if _is_ambiguous(uid) else uid
-    # A peer on loopback is always in the table, unless it is gone or hides.
-    return FOREIGN_UID if is_table_read else None
+    from treetap.link.owner import NO_OWNER, owner_uid  # a link over a Unix socket never asks
 
-
-def is_loopback(host: str) -> bool:
-    """Whether a numeric address or a name means this machine and no other."""
-    host = host.partition("%")[0].strip("[]").lower()
-    if host in ("localhost", "::1"):
-        return True
-    packed = _packed(host)
-    return packed[:12] == _MAPPED_V4 and packed[12] == 127
+    uid = owner_uid(peer, own)
+    if uid is None:
+        return None
+    return FOREIGN_UID if uid == NO_OWNER or _is_ambiguous(uid) else uid
 
 
 def compare(token: str, given: str) -> bool:
@@ -163,45 +143,6 @@ def _unix_peer_uid(sock: Any) -> int | None:
     except (OSError, struct.error):
         return None
     return int(uid)
-
-
-def _uid_in_table(lines: list[bytes], wanted: tuple[bytes, int, bytes, int]) -> int | None:
-    ends = b":%04X" % wanted[1], b":%04X" % wanted[3]
-    for line in lines:
-        fields = line.split(None, 10)
-        if len(fields) < 10 or not fields[1].endswith(ends[0]) or not fields[2].endswith(ends[1]):
-            continue
-        if _table_address(fields[1]) != wanted[0] or _table_address(fields[2]) != wanted[2]:
-            continue
-        # A socket that its process closed has no inode and is shown as root's: whoever
-        # closed it, it proves nothing.
-        return int(fields[7]) if fields[9] != b"0" else FOREIGN_UID
-    return None
-
-
-def _table_address(field: bytes) -> bytes:
-    """The address of a ``/proc/net/tcp`` field as 16 bytes of IPv6 in network order."""
-    raw = bytes.fromhex(field.partition(b":")[0].decode("ascii"))
-    # The table holds 32-bit words in the machine's own order.
-    words = [
-        int.from_bytes(raw[i : i + 4], "big").to_bytes(4, sys.byteorder)
-        for i in range(0, len(raw), 4)
-    ]
-    address = b"".join(words)
-    return _MAPPED_V4 + address if len(address) == 4 else address
-
-
-def _packed(host: str) -> bytes:
-    """A numeric address as 16 bytes of IPv6; zeros for what isn't one."""
-    host = host.partition("%")[0]
-    try:
-        return _MAPPED_V4 + socket.inet_pton(socket.AF_INET, host)
-    except OSError:
-        pass
-    try:
-        return socket.inet_pton(socket.AF_INET6, host)
-    except OSError:
-        return bytes(16)
 
 
 def _is_ambiguous(uid: int) -> bool:

@@ -7,7 +7,7 @@ leads to us, and then only ``Host`` gives it away.
 
 from __future__ import annotations
 
-from treetap.link.auth import is_loopback
+from treetap.link.address import is_loopback
 
 
 def is_host_allowed(host_header: str, configured: tuple[str, ...] = ()) -> bool:

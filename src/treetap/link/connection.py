@@ -12,6 +12,7 @@ import time
 
 from treetap.errors import LinkError
 from treetap.link import auth, handshake
+from treetap.link.address import is_loopback
 from treetap.link.dial import dial, dial_unix
 from treetap.wire import codec, frame
 
@@ -222,7 +223,7 @@ def _connect(endpoint: dict[str, Any], deadline_s: float) -> Any:
 
 
 def _is_local(sock: Any) -> bool:
-    return sock.family == _socket.AF_UNIX or auth.is_loopback(str(sock.getpeername()[0]))
+    return sock.family == _socket.AF_UNIX or is_loopback(str(sock.getpeername()[0]))
 
 
 def _unreachable(where: str, cause: Exception) -> LinkError:

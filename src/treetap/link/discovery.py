@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from treetap.errors import DaemonError, LinkError
-from treetap.link import auth, http
+from treetap.link import http
+from treetap.link.address import is_loopback
 from treetap.wire import flatjson
 
 TYPE_CHECKING = False
@@ -96,7 +97,7 @@ def _link_of(health: dict[str, Any], daemon_url: str) -> dict[str, Any]:
     endpoint: dict[str, Any] = {"host": host, "port": 0}
     if isinstance(link.get("port"), int) and 0 < link["port"] < 65536:
         endpoint["port"] = link["port"]
-    if auth.is_loopback(host):
+    if is_loopback(host):
         # Paths and loopback addresses that a daemon names mean its own machine.
         if isinstance(link.get("unix"), str):
             endpoint["unix"] = link["unix"]
@@ -108,4 +109,4 @@ def _link_of(health: dict[str, Any], daemon_url: str) -> dict[str, Any]:
 
 
 def _means_itself(host: str) -> bool:
-    return auth.is_loopback(host) or host in ("", "0.0.0.0", "::")  # noqa: S104 - compared only
+    return is_loopback(host) or host in ("", "0.0.0.0", "::")  # noqa: S104 - compared only

@@ -16,6 +16,7 @@ import os
 import sys
 
 from treetap.errors import DebuggerError
+from treetap.link.address import is_loopback
 from treetap.node import debugadapter, debugopening, thread
 from treetap.node.imprint import Imprint
 
@@ -50,9 +51,7 @@ def check_host(settings: Settings, token: str) -> None:
     Raises:
         DebuggerError: Slug ``debugger-exposed``.
     """
-    from treetap.link import auth
-
-    if auth.is_loopback(settings.control_host) or token:
+    if is_loopback(settings.control_host) or token:
         return
     raise DebuggerError(
         f"A debug port on {settings.control_host!r} would let anybody who reaches this machine run "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from treetap.errors import ControlPlaneError
 from treetap.link import auth, browser
+from treetap.link.address import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def standing_of(sock: Any, settings: Settings, request: Request, token: str) -> 
         return auth.TOKEN
     return auth.standing(
         auth.peer_uid(sock),
-        is_loopback=auth.is_loopback(str(sock.getpeername()[0])),
+        is_loopback=is_loopback(str(sock.getpeername()[0])),
         trust_loopback=settings.trust_loopback,
     )
 

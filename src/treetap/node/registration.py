@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 
 from treetap.errors import DaemonError, LinkError
-from treetap.link import auth, discovery, http
+from treetap.link import discovery, http
+from treetap.link.address import is_loopback
 from treetap.model.record import Record
 from treetap.wire import flatjson
 
@@ -194,7 +195,7 @@ class Registrar:
             return str(host)
         # That means all of ours, and to another machine: all of its own.
         _scheme, daemon_host, _port, _target = http.split_url(self._registry.daemon_url)
-        return "127.0.0.1" if auth.is_loopback(daemon_host) else os.uname().nodename
+        return "127.0.0.1" if is_loopback(daemon_host) else os.uname().nodename
 
 
 def process_fields(host: str, port: int, name: str, workspace_root: str = "") -> dict[str, Any]:
