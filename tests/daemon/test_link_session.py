@@ -255,7 +255,8 @@ import msgspec.msgpack, hmac, hashlib, socket
 from treetap.link.connection import LinkConnection
 from treetap.model.node import NodeIdentity
 from treetap.errors import LinkError
-import encodings.ascii, encodings.idna, json, treetap.link.handshake, treetap.wire.codec
+import encodings.ascii, encodings.idna, json
+import treetap.link.handshake, treetap.link.owner, treetap.wire.codec
 try:
     # Loads what a link loads late, while the files can still be read.
     LinkConnection.open({"host": "127.0.0.1", "port": 1}, None, token="x", timeout_s=1)

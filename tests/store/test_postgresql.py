@@ -45,8 +45,8 @@ def put(store: Store, values: list, *, first_number: int = 0) -> None:
 def test_rows_come_back_with_their_node_and_probe(store):
     store.save_node(NODE, connected_at_s=1.0).result(10)
     store.save_node(NODE, connected_at_s=2.0).result(10)
-    assert store.new_probe_number().result(10) == 1
-    store.save_probe(1, name="orders", definition={"expressions": ["x"]}).result(10)
+    definition = {"expressions": ["x"]}
+    assert store.add_probe("orders", lambda _number: definition).result(10) == 1
     put(store, [[1], ["tab\0"]])
     store.flush()
     events = store.events(EventFilter(tree="11-5", pid=11), limit=2).events

@@ -100,10 +100,14 @@ def test_removed_probes_are_kept_for_their_events(opened):
 
 
 def test_probe_numbers_are_never_used_again(opened, tmp_path):
-    assert [opened.new_probe_number().result(10) for _ in range(3)] == [1, 2, 3]
+    assert [opened.add_probe("", lambda number: {"x": number}).result(10) for _ in range(3)] == [
+        1,
+        2,
+        3,
+    ]
     opened.close()
     again = Opened(tmp_path)
-    assert again.new_probe_number().result(10) == 4
+    assert again.add_probe("d", lambda number: {"x": number}).result(10) == 4
     again.close()
 
 

@@ -74,6 +74,11 @@ def record_from_dict(number: int, fields: dict[str, Any]) -> ProbeRecord:
     )
 
 
+def numbered(record: ProbeRecord, number: int) -> ProbeRecord:
+    """The same under another number."""
+    return record._replace(number=number, probe=record.probe._replace(id=f"p{number}"))
+
+
 def notes_of_snapshot(
     now_s: float,
     *,

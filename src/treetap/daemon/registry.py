@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from treetap.daemon.record import ProbeRecord, number_of, record_from_dict
+from treetap.daemon.record import ProbeRecord, number_of, numbered, record_from_dict
 from treetap.daemon.request import probe_asked, probe_changed
 from treetap.errors import ProbeError, TreetapError
 from treetap.model.probe import Probe
@@ -98,9 +98,10 @@ class Registry:
     ) -> ProbeRecord:
         """Raises ``ProbeError``, ``LocationError``, ``ExpressionError``."""
         async with self._lock:
+            record = probe_asked(fields)
             # Checked before it takes a number.
-            self._check_name(probe_asked(fields).probe.name)
-            return await self._enter(fields, notes or {})
+            self._check_name(record.probe.name)
+            return await self._enter(record._replace(notes=notes or {}))
 
     async def succeed(
         self, reference: str, fields: dict[str, Any], *, notes: dict[str, Any]
@@ -112,11 +113,11 @@ class Registry:
         """
         async with self._lock:
             old = self.get(reference)
-            name = probe_asked(fields).probe.name
-            if name != old.probe.name:
-                self._check_name(name)
+            record = probe_asked(fields)
+            if record.probe.name != old.probe.name:
+                self._check_name(record.probe.name)
             await self._remove(old)
-            return await self._enter(fields, notes)
+            return await self._enter(record._replace(notes=notes))
 
     async def change(
         self, reference: str, fields: dict[str, Any], *, notes: dict[str, Any] | None = None
@@ -161,11 +162,13 @@ class Registry:
         ends = [r.probe.expires_at_s for r in self.all() if r.is_wanted(now_s)]
         return min((end for end in ends if end), default=float("inf"))
 
-    async def _enter(self, fields: dict[str, Any], notes: dict[str, Any]) -> ProbeRecord:
-        number = await asyncio.wrap_future(self._store.new_probe_number())
-        record = probe_asked(fields, number=number)._replace(notes=notes)
-        await self._save(record)
-        self._records[number] = record
+    async def _enter(self, asked: ProbeRecord) -> ProbeRecord:
+        number = await asyncio.wrap_future(
+            self._store.add_probe(
+                asked.probe.name, lambda number: numbered(asked, number).to_dict()
+            )
+        )
+        record = self._records[number] = numbered(asked, number)
         self._tell("added", record)
         return record
 

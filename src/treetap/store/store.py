@@ -100,8 +100,22 @@ class Store:
 
         return self._writer.call(write)
 
-    def new_probe_number(self) -> Future[int]:
-        return self._writer.call(lambda connection: _take_numbers(connection, "probe", 1))
+    def add_probe(self, name: str, define: Callable[[int], dict[str, Any]]) -> Future[int]:
+        """Keep a new probe; the number that it got.
+
+        Args:
+            name: Of the probe, or ``""``.
+            define: Its definition, given its number. Called in the writer's thread.
+        """
+
+        def write(connection: Connection) -> int:
+            number = _take_numbers(connection, "probe", 1)
+            definition = msgspec.json.encode(define(number)).decode()
+            fields = {"name": name, "definition": definition, "is_removed": False}
+            connection.execute(insert(schema.probe).values(number=number, **fields))
+            return number
+
+        return self._writer.call(write)
 
     def save_probe(
         self, number: int, *, name: str, definition: dict[str, Any], is_removed: bool = False
