@@ -213,6 +213,7 @@ class Program:
 
     def look(self) -> dict[str, float]:
         """What there is of this process, and of those that it has started."""
+        time.sleep(0.05)  # the kernel counts a thread for a moment after its end
         others = list(_adapters())
         return {
             "mb": resident_mb(os.getpid()),
