@@ -5,15 +5,9 @@ import socket
 
 import pytest
 
-from tests.link.other_user import needs_root, run_as_other_user
+from tests.link.other_user import needs_root
+from tests.link.peers import mixed_pair, peer_of_other_user, tcp_pair
 from treetap.link import auth
-
-
-def tcp_pair(family=socket.AF_INET, host="127.0.0.1"):
-    with socket.create_server((host, 0), family=family) as listener:
-        near = socket.create_connection(listener.getsockname()[:2])
-        far, _address = listener.accept()
-    return near, far
 
 
 @pytest.mark.parametrize(
@@ -26,11 +20,8 @@ def test_the_user_of_a_loopback_peer_is_known(family, host):
 
 
 def test_an_ipv4_peer_of_an_ipv6_socket_is_known():
-    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
-        near = socket.create_connection(("127.0.0.1", listener.getsockname()[1]))
-        far, address = listener.accept()
+    near, far = mixed_pair()
     with near, far:
-        assert address[0] == "::ffff:127.0.0.1"
         assert auth.peer_uid(far) == os.geteuid()
 
 
@@ -42,18 +33,9 @@ def test_the_user_of_a_unix_peer_is_known():
 
 @needs_root
 def test_another_users_process_is_told_apart_though_root_is_asking():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-        def connect():
-            with socket.create_connection(("127.0.0.1", port)) as sock:
-                sock.recv(1)
-
-        with run_as_other_user(connect) as uid:
-            far, _address = listener.accept()
-            with far:
-                assert auth.peer_uid(far) == uid
-                assert auth.standing(uid, is_loopback=True) == auth.STRANGER
+    with peer_of_other_user() as (far, uid):
+        assert auth.peer_uid(far) == uid
+        assert auth.standing(uid, is_loopback=True) == auth.STRANGER
 
 
 def test_a_peer_that_has_closed_is_not_taken_for_root():

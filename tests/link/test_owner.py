@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.link.other_user import needs_root, run_as_other_user
-from tests.link.test_auth import tcp_pair
+from tests.link.other_user import needs_root
+from tests.link.peers import mixed_pair, peer_of_other_user, tcp_pair
 from treetap.link import owner
 from treetap.link.address import packed
 
@@ -37,26 +37,15 @@ def test_the_owner_of_a_peer_is_told(way: Way, family: socket.AddressFamily, hos
 
 
 def test_an_ipv4_peer_of_an_ipv6_socket_and_the_other_way_round(way: Way):
-    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
-        near = socket.create_connection(("127.0.0.1", listener.getsockname()[1]))
-        far, _address = listener.accept()
+    near, far = mixed_pair()
     with near, far:
         assert way(ends_of(far)) == way(ends_of(near)) == os.geteuid()
 
 
 @needs_root
 def test_another_users_socket_is_that_users(way: Way):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-        def connect():
-            with socket.create_connection(("127.0.0.1", port)) as sock:
-                sock.recv(1)
-
-        with run_as_other_user(connect) as uid:
-            far, _address = listener.accept()
-            with far:
-                assert way(ends_of(far)) == uid != os.geteuid()
+    with peer_of_other_user() as (far, uid):
+        assert way(ends_of(far)) == uid != os.geteuid()
 
 
 def test_a_closed_peer_has_no_owner(way: Way):
