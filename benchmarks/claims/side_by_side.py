@@ -99,7 +99,7 @@ def _costs(label: str, runs: list[Run]) -> list[Claim]:
         claim("threads, awake", grown("awake", "threads"), "threads", "over asleep"),
         claim("ports that it opens", grown("awake", "ports"), "ports"),
         claim("sleep()", over(lambda run: run.sleep_ms), "ms"),
-        claim("left after sleep: memory", grown("after", "mb"), "MB", "modules, loaded once"),
+        claim("left after sleep: memory", grown("after", "mb"), "MB", "modules, and what Python keeps of a flood"),
         claim("left after sleep: threads, ports, processes",
               over(lambda run: sum(run.after[it] - run.before[it] for it in ("threads", "ports", "others"))),
               "", f"{after['ports']:.0f} ports, of the control plane"),

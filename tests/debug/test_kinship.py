@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
+from tests.conftest import wait_until
 from treetap.debug import kinship
 
 
@@ -83,3 +85,40 @@ def test_a_group_is_looked_after_if_somebody_in_another_one_of_its_session_start
         for process in (job, alone):
             process.communicate()
     assert not kinship.is_looked_after(job.pid)
+
+
+_BLOCKS_CTRL_Z = """
+import os, signal, subprocess, sys
+other = subprocess.Popen(["sleep", "60"])
+other.send_signal(signal.SIGSTOP)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTSTP})
+print(other.pid, flush=True)
+for _ in sys.stdin:
+    print(signal.SIGTSTP in signal.sigpending(), flush=True)
+other.kill()
+"""
+
+
+def test_a_ctrl_z_that_nobody_has_seen_yet_is_forgotten_and_who_is_stopped_stays_so():
+    with subprocess.Popen(
+        [sys.executable, "-c", _BLOCKS_CTRL_Z],
+        text=True,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as late:
+        assert late.stdin is not None
+        assert late.stdout is not None
+        other = int(late.stdout.readline())
+        wait_until(lambda: kinship.is_stopped(other))
+
+        def has_one_pending() -> bool:
+            print(file=late.stdin, flush=True)
+            return late.stdout.readline() == "True\n"
+
+        late.send_signal(signal.SIGTSTP)
+        assert has_one_pending()
+        kinship.forget_pending_stops(late.pid)
+        assert not has_one_pending()
+        assert kinship.is_stopped(other)
+        late.stdin.close()

@@ -166,6 +166,35 @@ def is_looked_after(group: int) -> bool:
     return not os.path.isdir("/proc/self")
 
 
+def forget_pending_stops(group: int) -> None:
+    """Have the processes of a group that nobody looks after forget a ctrl-z they haven't seen yet.
+
+    Each finds out for itself, when it next runs, that there is nobody who would let it go on, and
+    ignores the signal. If one of the group has left it by then and has children there, somebody seems
+    to be: a process stops for good, and if the one who has left is killed, the kernel takes the group
+    for an abandoned job with a stopped process in it, and ends all of it by SIGHUP. SIGCONT takes
+    stop signals out that are pending.
+    """
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        member = read_process(int(name)) if name.isdigit() else None
+        if member is not None and member.group == group and _is_to_stop(member.pid):
+            wake(member.pid)
+
+
+def _is_to_stop(pid: int) -> bool:
+    """Whether a ctrl-z is pending for a process, or for its first thread."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return False
+    pending = 0
+    for line in lines:
+        if line.startswith((b"SigPnd:", b"ShdPnd:")):
+            pending |= int(line.split()[1], 16)
+    return bool(pending & 1 << (signal.SIGTSTP - 1))
+
+
 def root_of(tree: str) -> int:
     """The pid of a tree's root while it lives, by the tree's id ``PID-START``; 0 once it is gone."""
     pid, _, start = tree.partition("-")

@@ -42,6 +42,9 @@ class OwnTerminal(Custody):
             self.former = former
             if not self._is_taken(former, pid):
                 return None
+            if not self.is_a_shells():
+                # No key sends it from here on, and the holder hasn't left its group yet.
+                kinship.forget_pending_stops(former.group)
         else:
             self._put_holders_group_in_front(self.former)
         return self.former

@@ -41,7 +41,11 @@ STEPS = ["n", "s", "r", "until"]
 ENDS = ["c"] * 5 + ["q", "\x15\x04"]
 #: Does nothing, and has a prompt for an answer.
 PLEASANTRY = "p 0\n"
-LAST_WORDS = ["import os; os._exit(3)", "import os; os.kill(os.getpid(), 9)"]
+#: Whoever reads them, or the rest of them after a killed holder, ends; but for the root.
+LAST_WORDS = [
+    "import os; os._exit(3 if os.getpid() != {root} else KEPT)",
+    "import os; os.kill(os.getpid() if os.getpid() != {root} else KEPT, 9)",
+]
 
 
 class StormError(AssertionError):
@@ -297,7 +301,8 @@ class Driver:
             for member in busy:
                 member.may_die = True
             self._expect_death(self.terminal.holder)
-            self._type(f"!{self.random.choice(LAST_WORDS)}\n")
+            words = self.random.choice(LAST_WORDS).format(root=self._members[ROOT].pid)
+            self._type(f"!{words}\n")
         else:
             self._type(end if (end := self.random.choice(ENDS)) == "\x15\x04" else end + "\n")
         if self.random.random() < 0.1:
