@@ -215,9 +215,9 @@ class Driver:
             self._surprise()
         deadline_s = time.monotonic() + DEADLINE_S
         while not self._is_settled():
-            self._nudge()
             if self._terminal is None:
-                return
+                return  # a surprise has closed the window
+            self._nudge()
             if time.monotonic() > deadline_s:
                 raise StormError(f"not settled: {self._why}")
             if self._is_left_alone and not self._pending():
