@@ -106,6 +106,8 @@ class Driver:
         self._is_left_alone = False
         #: Since when in this round it isn't sure any more who reads what is typed.
         self._is_wild = False
+        #: Whether ctrl-z was pressed in this round.
+        self._is_suspending = False
 
     # What is called.
 
@@ -208,7 +210,7 @@ class Driver:
         for name in chosen:
             self._give(self._members[name], self.random.choice(JOBS))
         self._patience = self.random.choice([0, 1, 1, 2, 4])
-        self._is_wild = self._is_stepping = False
+        self._is_wild = self._is_stepping = self._is_suspending = False
         self._round_nudges = 0
         if self.random.random() < 0.25:
             self._is_wild = True
@@ -230,7 +232,8 @@ class Driver:
                 above, self._above = self._above, None
                 self._answer(above)
         self._grow()
-        if self.random.random() < 0.1:
+        # A ctrl-z may be on its way still, and then a ctrl-c is the shell's.
+        if self.random.random() < 0.1 and not self._is_suspending:
             self._press_at_nobody()
         self.terminal.forget_typed()
         for member in self._members.values():
@@ -304,11 +307,20 @@ class Driver:
             words = self.random.choice(LAST_WORDS).format(root=self._members[ROOT].pid)
             self._type(f"!{words}\n")
         else:
-            self._type(end if (end := self.random.choice(ENDS)) == "\x15\x04" else end + "\n")
+            self._end_prompt(self.random.choice(ENDS))
         if self.random.random() < 0.1:
             time.sleep(self.random.random() * 0.004)  # anywhere in what follows
             self._is_wild = True
             self._surprise()
+
+    def _end_prompt(self, end: str) -> None:
+        """``c``, or what quits a job; and the process itself, if its steps have led out of one."""
+        holder = next((m for m in self._members.values() if m.pid == self.terminal.holder), None)
+        if holder is not None and not holder.jobs and end != "c":
+            if holder.name == ROOT:
+                end = "c"
+            holder.may_die = holder.name != ROOT
+        self._type(end if end == "\x15\x04" else end + "\n")
 
     def _step(self, above: str) -> None:
         self._type(self.random.choice(STEPS) + "\n")
@@ -456,6 +468,7 @@ class Driver:
 
     def _type(self, text: str) -> None:
         self._note(f"typed {text!r}")
+        self._is_suspending |= "\x1a" in text
         self.terminal.type(text)
 
     def _order(self, member: Member, **order: Any) -> None:
