@@ -82,9 +82,8 @@ def test_a_probe_is_hopeless_when_it_failed_and_waits_nowhere(states, is_hopeles
     assert outcome.is_hopeless(found) is is_hopeless
 
 
-def test_skips_are_shown_by_reason_over_all_nodes():
-    total = probe.skipped_of(
-        [{"skipped": {"condition": 2}}, {"skipped": {"condition": 3, "throttle": 1}}, {}]
+def test_skips_are_shown_by_reason():
+    assert (
+        probe.skipped_text({"condition": 5, "first": 0, "throttle": 1}) == "condition 5, throttle 1"
     )
-    assert probe.skipped_text(total) == "condition 5, throttle 1"
     assert probe.skipped_text({}) == "0"

@@ -25,6 +25,8 @@ _LIMITS = closed(max_depth=WHOLE, max_items=WHOLE, max_chars=WHOLE, max_fields=W
 _MODE: Schema = {"type": "string", "enum": list(MODES)}
 _SAFETY: Schema = {"type": "string", "enum": list(SAFETIES)}
 
+_SKIPPED: Schema = {"type": "object", "additionalProperties": WHOLE}
+
 _STATUS: dict[str, Schema] = {
     "probe_id": TEXT,
     "state": {"type": "string", "enum": [v for k, v in vars(ProbeState).items() if k.isupper()]},
@@ -35,7 +37,7 @@ _STATUS: dict[str, Schema] = {
     "error": said(array(TEXT), "Slug, what and hint of what keeps it from being armed."),
     "hits": WHOLE,
     "recorded": WHOLE,
-    "skipped": {"type": "object", "additionalProperties": WHOLE},
+    "skipped": _SKIPPED,
     "lost": said(WHOLE, "Rows overwritten in the ring of the process."),
 }
 _NODE_OF_EVENT: dict[str, Schema] = {"node": TEXT, "pid": WHOLE, "name": TEXT, "tree": TEXT}
@@ -145,6 +147,7 @@ SCHEMAS: dict[str, Schema] = {
         expires_at=nullable(_MOMENT),
         hits=said(WHOLE, "In all nodes since the daemon started."),
         recorded=WHOLE,
+        skipped=said(_SKIPPED, "By reason. With recorded it makes hits."),
         lost=said(WHOLE, "Rows that never came or could not be kept."),
         nodes=array(closed(**_NODE_OF_EVENT, **_STATUS)),
     ),

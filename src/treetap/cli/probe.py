@@ -137,7 +137,7 @@ def _list_row(probe: Mapping[str, Any]) -> tuple[Any, ...]:
         _states(probe),
         str(probe.get("hits", 0)),
         str(probe.get("recorded", 0)),
-        skipped_text(skipped_of(probe["nodes"])),
+        skipped_text(probe.get("skipped") or {}),
         str(probe.get("lost", 0)),
         ends_text(probe),
     )
@@ -173,15 +173,6 @@ def _states(probe: Mapping[str, Any]) -> Any:
     if len(counts) == 1 and sum(counts.values()) == 1:
         return screen.state_text(next(iter(counts)))
     return ", ".join(f"{state} {count}" for state, count in sorted(counts.items()))
-
-
-def skipped_of(statuses: list[Mapping[str, Any]]) -> dict[str, int]:
-    """Skips by reason, over all nodes."""
-    total: dict[str, int] = {}
-    for status in statuses:
-        for reason, count in (status.get("skipped") or {}).items():
-            total[reason] = total.get(reason, 0) + count
-    return total
 
 
 def skipped_text(skipped: Mapping[str, int]) -> str:

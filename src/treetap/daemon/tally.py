@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from treetap.model.status import ProbeStatus
+
+
+class Totals(NamedTuple):
+    """Counts of one probe, over all nodes that have had it since the daemon began.
+
+    Attributes:
+        hits: How often its line was reached: what was recorded, and what was skipped.
+        recorded: Rows.
+        lost: Rows that never came or could not be kept.
+        skipped: Hits that made no row, by reason.
+    """
+
+    hits: int
+    recorded: int
+    lost: int
+    skipped: dict[str, int]
+
+
+class _Past(NamedTuple):
+    """What was counted by who doesn't count any more."""
+
+    hits: int = 0
+    recorded: int = 0
+    skipped: dict[str, int] = {}  # noqa: RUF012 - a default that nobody writes to
+
+    def plus(self, status: ProbeStatus) -> _Past:
+        skipped = dict(self.skipped)
+        for reason, count in status.skipped.items():
+            skipped[reason] = skipped.get(reason, 0) + count
+        return _Past(self.hits + status.hits, self.recorded + status.recorded, skipped)
 
 
 class Tally:
@@ -10,7 +42,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._current: dict[str, dict[int, ProbeStatus]] = {}
-        self._past: dict[str, tuple[int, int]] = {}
+        self._past: dict[str, _Past] = {}
         self._lost: dict[str, int] = {}
 
     def report(self, node: int, statuses: list[ProbeStatus]) -> list[str]:
@@ -53,17 +85,14 @@ class Tally:
     def of_node(self, node: int) -> list[ProbeStatus]:
         return [each[node] for each in self._current.values() if node in each]
 
-    def totals(self, probe_id: str) -> tuple[int, int, int]:
-        """Hits, recorded, lost: of living and gone nodes since the daemon began."""
-        hits, recorded = self._past.get(probe_id, (0, 0))
+    def totals(self, probe_id: str) -> Totals:
+        total = self._past.get(probe_id, _Past())
         for status in self.of_probe(probe_id).values():
-            hits += status.hits
-            recorded += status.recorded
-        return hits, recorded, self._lost.get(probe_id, 0)
+            total = total.plus(status)
+        return Totals(total.hits, total.recorded, self._lost.get(probe_id, 0), total.skipped)
 
     def _bury(self, status: ProbeStatus) -> None:
-        hits, recorded = self._past.get(status.probe_id, (0, 0))
-        self._past[status.probe_id] = (hits + status.hits, recorded + status.recorded)
+        self._past[status.probe_id] = self._past.get(status.probe_id, _Past()).plus(status)
 
 
 def _news(status: ProbeStatus) -> tuple[object, ...]:

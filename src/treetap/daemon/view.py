@@ -24,7 +24,6 @@ def node_view(daemon: Daemon, entry: NodeEntry) -> dict[str, Any]:
 def probe_view(daemon: Daemon, record: ProbeRecord) -> dict[str, Any]:
     """A probe with how it fares in each node."""
     probe = record.probe
-    hits, recorded, lost = daemon.tally.totals(probe.id)
     nodes = []
     for key, status in daemon.tally.of_probe(probe.id).items():
         entry = daemon.roster.get(key)
@@ -54,9 +53,7 @@ def probe_view(daemon: Daemon, record: ProbeRecord) -> dict[str, Any]:
         "created_at": record.created_at_s,
         "expires_at": probe.expires_at_s or None,
         "ttl_s": record.ttl_s,
-        "hits": hits,
-        "recorded": recorded,
-        "lost": lost,
+        **daemon.tally.totals(probe.id)._asdict(),
         "nodes": nodes,
     }
 

@@ -87,7 +87,8 @@ def _of_probes(daemon: Daemon) -> Iterator[Metric]:
         probe = record.probe
         labels = [probe.id, probe.name, record.group]
         totals = daemon.tally.totals(probe.id)
-        for family, value in zip((hits, kept, lost), totals, strict=True):
-            family.add_metric(labels, value)
+        hits.add_metric(labels, totals.hits)
+        kept.add_metric(labels, totals.recorded)
+        lost.add_metric(labels, totals.lost)
         nodes.add_metric(labels, len(daemon.tally.of_probe(probe.id)))
     yield from (hits, kept, lost, nodes)

@@ -39,7 +39,7 @@ def metric_form(
     probe, notes = record.probe, record.notes
     statuses = list(daemon.tally.of_probe(probe.id).values())
     state, reason = state_of(daemon, record)
-    _, recorded, lost = daemon.tally.totals(probe.id)
+    totals = daemon.tally.totals(probe.id)
     return {
         "metricId": metric_id(record),
         "name": metric_name(record),
@@ -59,8 +59,8 @@ def metric_form(
         "safetyLevel": probe.safety,
         "maxHits": probe.max_hits or None,
         "expiresAt": int(probe.expires_at_s * 1e6) or None,
-        "recordedCount": recorded,
-        "lostCount": lost,
+        "recordedCount": totals.recorded,
+        "lostCount": totals.lost,
         "state": state,
         "stateReason": reason or None,
         "probeId": probe.id,
@@ -84,7 +84,7 @@ def hit_count(daemon: Daemon, record: ProbeRecord) -> int:
 
     Nodes report each second; rows come at once, and are as many at least.
     """
-    hits, _, _ = daemon.tally.totals(record.probe.id)
+    hits = daemon.tally.totals(record.probe.id).hits
     rows = daemon.ingest.ledger.rows_of(record.number)
     return int(record.notes.get("hits_before", 0)) + max(hits, rows)
 
