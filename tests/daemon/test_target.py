@@ -209,6 +209,23 @@ def test_a_node_with_a_link_of_its_own_is_one_node_whose_probes_hit_once(running
         wait_until(lambda: status_of(running, probe).get("pid") == again.pid)
 
 
+def test_safe_mode_holds_from_the_moment_on_in_which_it_is_said(running):
+    with program() as shop:
+        target = register(running, shop.port)
+        probe = add(running, target, snapshot=True)
+        armed(running, probe)
+        shop.tell(1)
+        hits(running, probe, 1)
+        assert register(running, shop.port, safe_mode=True) is target
+        wait_until(lambda: status_of(running, probe).get("state") == "failed")
+        assert status_of(running, probe)["error"][0] == "target-safe-mode"
+        shop.tell(2)
+        assert register(running, shop.port, safe_mode=False) is target
+        armed(running, probe)
+        shop.tell(3)
+        hits(running, probe, 2)
+
+
 def test_in_safe_mode_a_snapshot_is_refused_and_values_are_taken(running):
     with program() as shop:
         target = register(running, shop.port, safe_mode=True)

@@ -169,6 +169,8 @@ class Target:
         before = self.registration.address
         self.registration = registration or self.registration
         if self.is_alive:
+            if self._visit is not None:
+                self._visit.register(self.registration)
             return
         self._answered.clear()
         self.state = TargetState.CONNECTING

@@ -141,6 +141,15 @@ class TargetLink:
         self._flush()
         self._tending = asyncio.create_task(self._tend())
 
+    def register(self, registration: Registration) -> None:
+        """The target is registered anew: whether snapshots are refused may be another now."""
+        before, self._registration = self._registration, registration
+        if before.is_safe_mode == registration.is_safe_mode or self._entry is None:
+            return
+        self._flush()
+        self._probes = {k: v for k, v in self._probes.items() if not v.probe.snapshot}
+        self._want(*self._host.probes_for(self._entry.identity))
+
     def stop(self) -> None:
         """The session is over, or will be: bring what is left."""
         if self._tending is not None:

@@ -84,6 +84,11 @@ class Visit:
     def last_hit_us(self) -> int:
         return self._link.last_hit_ns // 1000
 
+    def register(self, registration: Registration) -> None:
+        """The target is registered anew, at the same address."""
+        self._registration = registration
+        self._link.register(registration)
+
     async def attach(
         self, *, is_child: bool, on_child: Callable[[Child], Awaitable[None]]
     ) -> NodeIdentity:
