@@ -41,7 +41,7 @@ CONFORMANCE = [
         "modes, `ttl_seconds`, `stack_trace_…`, `snapshot_ttl`",
         BETTER,
         "They have their effect. A metric of `observe` and `add_metric` ends after an hour if nothing "
-        "else is said; `condition` and `max_hits` are parameters, too.",
+        "else is said; `condition` is a parameter of both, and `max_hits` of `add_metric`.",
         "test_what_a_metric_asks_for_is_what_its_probe_is",
     ),
     Row(

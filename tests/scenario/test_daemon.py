@@ -31,6 +31,15 @@ def test_a_restart_is_another_process_with_the_same_probes(machine: Machine):
     assert [probe["name"] for probe in machine.objects("probe", "list", "--json")] == ["kept"]
 
 
+def test_a_restart_leaves_a_daemon_alone_that_a_bad_setting_would_end(machine: Machine):
+    machine.done("daemon", "start")
+    pid = machine.daemon_pid()
+    (machine.home / "config.toml").write_text("[sotre]\nx = 1\n")
+    done = machine.treetap("daemon", "restart")
+    assert (done.returncode, "[sotre]" in done.stderr) == (2, True)
+    assert machine.daemon_pid() == pid
+
+
 def test_a_port_that_a_stranger_has_is_an_error_that_names_it(machine: Machine):
     port = int(machine.daemon_url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from treetap.cli import exitcode, screen, session
+from treetap.config.daemon import resolve_daemon
+from treetap.config.sources import whole_file
 from treetap.errors import DaemonError
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ def stop() -> None:
 
 
 def restart(host: Host = "", port: Port = None) -> None:
-    """Stop the daemon if it runs, and start it."""
+    """Stop the daemon if it runs, and start it; one that works is not stopped for a bad config.toml."""
     settings = session.settings()
+    file = whole_file(f"{settings.home}/config.toml")
+    resolve_daemon(file=file, daemon_url=settings.daemon_url)
     stopped(settings)
     client = session.own_daemon(settings, host=host, port=port)
     print(f"The daemon runs: {_line(client.status(), client.url)}")
