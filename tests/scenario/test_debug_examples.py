@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from tests.conftest import wait_until
@@ -225,6 +226,10 @@ def test_long_step(shells, depth, presses):
 def test_busy_root(shells, depth, presses):
     program = run(shells, "busy_root.py", depth)
     program.prompt()
+    # It computes meanwhile, however long others keep the processor from it.
+    root = psutil.Process(program.pid)
+    began_s = sum(root.cpu_times()[:2])
+    wait_until(lambda: sum(root.cpu_times()[:2]) > began_s + 0.1)
     program.ctrl_c(presses)
     program.line("c")
     program.expect("it goes on")
