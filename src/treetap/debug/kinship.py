@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from treetap import proc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TREE_VARIABLE = "TREETAP_TREE"
 #: In an actor: ``PID DEPTH NAME``. To the kernel all actors are children of one process.
@@ -146,8 +149,7 @@ def is_group_alive(group: int) -> bool:
         return True
     if group <= 0 or not os.path.isdir("/proc/self"):
         return group > 0
-    found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdigit())
-    return any(one for one in found if one and one.group == group and one.state not in "ZX")
+    return any(_members(group))
 
 
 def is_looked_after(group: int) -> bool:
@@ -156,14 +158,19 @@ def is_looked_after(group: int) -> bool:
     POSIX's word for one that isn't is orphaned; its processes ignore the stop signals of the
     terminal, but each finds that out for itself, and later.
     """
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
-        member = read_process(int(name)) if name.isdigit() else None
-        if member is None or member.group != group or member.state in "ZX":
-            continue
+    for member in _members(group):
         parent = read_process(member.parent)
         if parent and parent.session == member.session and parent.group != group:
             return True
     return not os.path.isdir("/proc/self")
+
+
+def _members(group: int) -> Iterator[Process]:
+    """Who is in a process group, and hasn't ended; nobody where this system doesn't tell."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
+        member = read_process(int(name)) if name.isdigit() else None
+        if member is not None and member.group == group and member.state not in "ZX":
+            yield member
 
 
 def forget_pending_stops(group: int) -> None:
@@ -175,9 +182,8 @@ def forget_pending_stops(group: int) -> None:
     for an abandoned job with a stopped process in it, and ends all of it by SIGHUP. SIGCONT takes
     stop signals out that are pending.
     """
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
-        member = read_process(int(name)) if name.isdigit() else None
-        if member is not None and member.group == group and _is_to_stop(member.pid):
+    for member in _members(group):
+        if _is_to_stop(member.pid):
             wake(member.pid)
 
 
