@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from tests.running_daemon import identity
 from treetap.daemon import event_form
+from treetap.daemon.record import numbered
 from treetap.daemon.request import probe_asked
 from treetap.store import EventBatch
 
-RECORD = probe_asked(
-    {"location": "a.py:1", "expressions": ["a"], "snapshot": True, "name": "orders"}, number=7
+RECORD = numbered(
+    probe_asked({"location": "a.py:1", "expressions": ["a"], "snapshot": True, "name": "orders"}), 7
 )
 ROW = {
     "id": 5,

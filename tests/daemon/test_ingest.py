@@ -7,11 +7,12 @@ import pytest
 from tests.running_daemon import identity
 from treetap.daemon.feed import Feed
 from treetap.daemon.ingest import Ingest
+from treetap.daemon.record import numbered
 from treetap.daemon.request import probe_asked
 from treetap.daemon.roster import NodeEntry
 from treetap.daemon.tally import Tally
 
-RECORD = probe_asked({"location": "a.py:1", "expressions": ["a"]}, number=1)
+RECORD = numbered(probe_asked({"location": "a.py:1", "expressions": ["a"]}), 1)
 
 
 class Store:

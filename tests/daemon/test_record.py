@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from treetap.daemon.record import ProbeRecord, number_of, record_from_dict
+from treetap.daemon.record import ProbeRecord, number_of, numbered, record_from_dict
 from treetap.daemon.request import probe_asked
 from treetap.errors import ProbeError
 
 
 def record(**fields) -> ProbeRecord:
-    return probe_asked({"location": "a.py:1", "expressions": ["a", "b"], **fields}, number=7)
+    return numbered(probe_asked({"location": "a.py:1", "expressions": ["a", "b"], **fields}), 7)
 
 
 def test_what_is_kept_comes_back_as_it_was():

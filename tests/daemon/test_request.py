@@ -4,13 +4,14 @@ import time
 
 import pytest
 
+from treetap.daemon.record import numbered
 from treetap.daemon.request import probe_asked, probe_changed
 from treetap.errors import TreetapError
 from treetap.model.probe import Limits, Target
 
 
 def asked(**fields):
-    return probe_asked({"location": "shop.py:3", "expressions": ["a"], **fields}, number=7)
+    return numbered(probe_asked({"location": "shop.py:3", "expressions": ["a"], **fields}), 7)
 
 
 def refusal(**fields) -> TreetapError:

@@ -41,8 +41,8 @@ FIXED_FIELDS = ("location", "expressions", "snapshot", "language")
 _SUFFIXES = {".go": "go", ".rs": "rust"}
 
 
-def probe_asked(fields: dict[str, Any], *, number: int = 0) -> ProbeRecord:
-    """A new probe.
+def probe_asked(fields: dict[str, Any]) -> ProbeRecord:
+    """A new probe, which has no number yet: see ``record.numbered``.
 
     Raises:
         ProbeError, LocationError, ExpressionError: What is wrong with it.
@@ -55,9 +55,9 @@ def probe_asked(fields: dict[str, Any], *, number: int = 0) -> ProbeRecord:
     group = _group(given.pop("group", ""))
     location = parse_location(given.pop("location"))
     language = _language(given.pop("language", ""), location)
-    probe = Probe(id=f"p{number}", location=location)
+    probe = Probe(id="p0", location=location)
     probe = _with_fields(probe, given)._replace(expires_at_s=now_s + ttl_s if ttl_s else 0)
-    return ProbeRecord(number, _checked(probe, language), now_s, ttl_s, group, language)
+    return ProbeRecord(0, _checked(probe, language), now_s, ttl_s, group, language)
 
 
 def probe_changed(record: ProbeRecord, fields: dict[str, Any]) -> ProbeRecord:
