@@ -71,11 +71,10 @@ def _by_netlink(ends: _Ends) -> int | None:
     ):
         return None
     local_port, remote_port = _PORTS.unpack_from(answer, _PORTS_AT)
-    size = 4 if answer[_HEADER.size] == socket.AF_INET else 16
-    local, remote = (
-        answer[at : at + size] if size == 16 else MAPPED_V4 + answer[at : at + size]
-        for at in (_ADDRESSES_AT, _ADDRESSES_AT + 16)
-    )
+    local = answer[_ADDRESSES_AT : _ADDRESSES_AT + 16]
+    remote = answer[_ADDRESSES_AT + 16 : _ADDRESSES_AT + 32]
+    if answer[_HEADER.size] == socket.AF_INET:
+        local, remote = MAPPED_V4 + local[:4], MAPPED_V4 + remote[:4]
     if (local, local_port, remote, remote_port) != ends:
         return None
     uid, inode = _OWNER.unpack_from(answer, _OWNER_AT)

@@ -26,7 +26,6 @@ from treetap.api.v1.connections import NewConnection
 from treetap.api.v1.metric_request import MetricChange, NewMetric
 
 MOMENT = said(WHOLE, "Microseconds since the epoch.")
-#: ``metadata`` of an answer, which Detrix has for gRPC.
 METADATA: Schema = said(NULL, "Always null.")
 _OBJECT: Schema = {"type": "object"}
 
