@@ -6,6 +6,7 @@ with a deadline.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -83,6 +84,7 @@ class Shell:
         theirs.close()
         self.text = ""
         self.log = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.pid = int(self._hear("started")[0])
 
     def expect(self, pattern: str, timeout_s: float = TIMEOUT_S) -> re.Match[str]:
@@ -189,9 +191,9 @@ class Shell:
             received = os.read(self._master, 65536)
         except OSError:
             return False
-        text = received.decode("utf-8", "replace").replace("\r\n", "\n")
-        self.text += text
-        self.log += text
+        text = self._decoder.decode(received).replace("\r\n", "\n")
+        self.text = _joined(self.text, text)
+        self.log = _joined(self.log, text)
         return True
 
     def _drain_until_said(self, word: str) -> None:
@@ -213,6 +215,13 @@ class Shell:
         self._said = rest.encode()
         assert line.startswith(word), line
         return line.split()[1:]
+
+
+def _joined(before: str, more: str) -> str:
+    """The two halves of a line's end may be read apart."""
+    if before.endswith("\r") and more.startswith("\n"):
+        return before[:-1] + more
+    return before + more
 
 
 class Shells:

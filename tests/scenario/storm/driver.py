@@ -108,6 +108,9 @@ class Driver:
         self._is_wild = False
         #: Whether ctrl-z was pressed in this round.
         self._is_suspending = False
+        #: Whether a key of this round may have sent a signal: with it the kernel drops what was
+        #: written and isn't read yet, a header too.
+        self._is_flushed = False
 
     # What is called.
 
@@ -210,7 +213,7 @@ class Driver:
         for name in chosen:
             self._give(self._members[name], self.random.choice(JOBS))
         self._patience = self.random.choice([0, 1, 1, 2, 4])
-        self._is_wild = self._is_stepping = self._is_suspending = False
+        self._is_wild = self._is_stepping = self._is_suspending = self._is_flushed = False
         self._round_nudges = 0
         if self.random.random() < 0.25:
             self._is_wild = True
@@ -469,6 +472,7 @@ class Driver:
     def _type(self, text: str) -> None:
         self._note(f"typed {text!r}")
         self._is_suspending |= "\x1a" in text
+        self._is_flushed |= self._is_wild and ("\x03" in text or "\x1a" in text)
         self.terminal.type(text)
 
     def _order(self, member: Member, **order: Any) -> None:
@@ -496,13 +500,16 @@ class Driver:
         terminal = self.terminal
         ready = self._hear_members(timeout_s, terminal.descriptors)
         if terminal.descriptors[0] in ready:
-            written = terminal.look()
-            if written:
-                self._note(f"screen {written!r}")
-            above = terminal.take_prompt()
-            self._above = above if above is not None else self._above
+            self._look()
+        above = terminal.take_prompt()
+        self._above = above if above is not None else self._above
         if terminal.descriptors[1] in ready:
             self._hear_leader()
+
+    def _look(self) -> None:
+        written = self.terminal.look()
+        if written:
+            self._note(f"screen {written!r}")
 
     def _hear_members(self, timeout_s: float, others: list[int] | None = None) -> list[int]:
         by_descriptor = {
@@ -544,8 +551,8 @@ class Driver:
         if member.jobs.pop(said["job"], None) is None and said["outcome"] != "quit":
             raise StormError(f"{member.name} has ended job {said['job']} twice")
         if member.pid not in self.terminal.seen:
-            self.terminal.look()
-        if member.pid not in self.terminal.seen:
+            self._look()
+        if member.pid not in self.terminal.seen and not self._is_flushed:
             raise StormError(f"{member.name} went on without a prompt")
 
     def _lose(self, member: Member) -> None:
