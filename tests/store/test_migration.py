@@ -40,16 +40,18 @@ def test_a_database_of_a_newer_treetap_is_refused_and_left_alone(tmp_path):
     assert store.path.read_bytes() == before
 
 
-def test_a_database_of_the_version_before_gets_its_journal_and_keeps_its_rows(tmp_path):
+def test_a_database_of_the_first_version_gets_what_it_lacks_and_keeps_its_rows(tmp_path):
     store = Opened(tmp_path)
     store.put([[1]])
     store.close()
     store.sql("DROP TABLE journal")
+    store.sql("DROP TABLE total")
     store.sql("UPDATE alembic_version SET version_num = '0001'")
     again = Opened(tmp_path)
     again.journal.write(JournalEntry("probe-added", 1)).result(20)
     assert len(again.journal.entries()) == 1
     assert again.found() == [0]
+    assert again.numbers()["events"] == 1
     again.close()
 
 

@@ -24,6 +24,7 @@ def test_what_is_too_old_goes_and_the_rest_stays(tmp_path):
     store.flush()
     sweep(store)
     assert store.found() == [3, 4]
+    assert store.numbers()["events"] == 2
     store.close()
 
 

@@ -128,6 +128,19 @@ def test_numbers_tell_size_and_count(opened):
     assert 0 < numbers["size_bytes"] < 1_000_000
 
 
+def test_the_count_is_exact_after_a_kill_too(tmp_path):
+    killed = Opened(tmp_path)
+    killed.put([[1]] * 5)
+    killed.flush()
+    # Nobody gives its ids back.
+    after = Opened(tmp_path)
+    after.put([[1]] * 3, first_number=5)
+    after.flush()
+    assert after.numbers()["events"] == 8
+    after.close()
+    killed.close()
+
+
 def test_closing_writes_what_waits(tmp_path):
     store = Opened(tmp_path)
     rows = [[NOON, 1]] * 500

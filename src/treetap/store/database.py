@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Its files hardly ever shrink, so that their size would say "too much" for ever: the rows there
 #: are, by what the newest thousand take, doubled for their indexes.
 _POSTGRESQL_SIZE = text(
-    "SELECT 2 * (max(id) - min(id) + 1) * (SELECT avg(pg_column_size(e.*)) "
-    "FROM (SELECT * FROM event ORDER BY id DESC LIMIT 1000) AS e) FROM event"
+    "SELECT 2 * rows * (SELECT avg(pg_column_size(e.*)) "
+    "FROM (SELECT * FROM event ORDER BY id DESC LIMIT 1000) AS e) FROM total WHERE kind = 'event'"
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, select
 
 from treetap.store import schema
 from treetap.store.database import give_back_space, size_bytes
 from treetap.store.journal import sweep_journal
+from treetap.store.total import add_to_event_total
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -81,7 +82,11 @@ class Sweep:
 
 def _deleted(connection: Connection, ids: Select[tuple[int]]) -> int:
     event = schema.event
-    return connection.execute(delete(event).where(event.c.id.in_(ids.scalar_subquery()))).rowcount
+    deletion = delete(event).where(event.c.id.in_(ids.scalar_subquery()))
+    deleted = connection.execute(deletion).rowcount
+    if deleted:
+        add_to_event_total(connection, -deleted)
+    return deleted
 
 
 def _delete_unneeded(connection: Connection) -> None:
@@ -97,11 +102,3 @@ def _delete_unneeded(connection: Connection) -> None:
         delete(probe).where(probe.c.is_removed, ~exists().where(event.c.probe == probe.c.number))
     )
     connection.execute(delete(progress).where(~exists().where(node.c.key == progress.c.node)))
-
-
-def event_count(connection: Connection) -> int:
-    """About how many events there are: exact counting would read all of them."""
-    first, last = connection.execute(
-        select(func.min(schema.event.c.id), func.max(schema.event.c.id))
-    ).one()
-    return 0 if first is None else int(last - first + 1)

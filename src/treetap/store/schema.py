@@ -105,6 +105,14 @@ counter = Table(
     Column("next", BigInteger, nullable=False),
 )
 
+#: How many rows there are of a kind, ``event``: to count them would be to read them all.
+total = Table(
+    "total",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+)
+
 
 def node_key(identity: NodeIdentity) -> int:
     """A positive 53-bit number that is this node's on every daemon of a database.

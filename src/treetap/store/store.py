@@ -13,7 +13,8 @@ from treetap.errors import StoreError
 from treetap.store import database, query, schema
 from treetap.store.event import EventBatch, EventFilter, EventPage, LossRow
 from treetap.store.journal import JournalTable
-from treetap.store.retention import DEFAULT_RETENTION, Retention, Sweep, event_count
+from treetap.store.retention import DEFAULT_RETENTION, Retention, Sweep
+from treetap.store.total import event_total
 from treetap.store.writer import MAX_QUEUED_ROWS, Writer
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ class Store:
     def numbers(self) -> dict[str, Any]:
         """Sizes and counts, for the daemon's status."""
         size, count = self._read(
-            lambda connection: (database.size_bytes(connection), event_count(connection))
+            lambda connection: (database.size_bytes(connection), event_total(connection))
         )
         return {
             "url": self._engine.url.render_as_string(),

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from treetap.store import schema
 from treetap.store.event import EventBatch, LossRow
+from treetap.store.total import add_to_event_total
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -227,6 +228,7 @@ class Writer:
         with self._engine.begin() as connection:
             self._insert(connection, rows)
             _write_progress(connection, progress)
+            add_to_event_total(connection, len(rows))
         self._written_rows += len(rows)
 
 

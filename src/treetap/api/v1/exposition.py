@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_PROBES = 1000
 _STORE = {
     "size_bytes": "Of the database.",
-    "events": "About so many are kept.",
+    "events": "So many are kept.",
     "queued_rows": "Hits that wait to be written.",
 }
 _OF_PROBE = ("probe", "name", "group")
