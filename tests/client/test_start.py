@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import wait_until
-from treetap.client import DaemonClient, ensure_daemon, find_daemon
+from treetap.client import DaemonClient, ensure_daemon, find_daemon, start
 from treetap.client.start import exit_code, start_daemon
 from treetap.errors import DaemonError
 
@@ -54,6 +54,24 @@ def test_where_there_is_none_one_is_started_and_found_again(home, started):
     assert find_daemon(home) is None
     url = started()
     assert find_daemon(home) == url == started()
+
+
+def test_one_that_runs_and_does_not_answer_is_told_from_none(home, started, monkeypatch):
+    monkeypatch.setattr(start, "_HEALTH_TIMEOUT_S", 0.3)
+    pid = pid_of(started())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for find in (find_daemon, ensure_daemon):
+            with pytest.raises(DaemonError, match=f"pid {pid}") as caught:
+                find(home)
+            assert caught.value.slug == "daemon-silent"
+        # Its number may be another process's, which has nothing to do with it.
+        file = home / "run" / "daemon.json"
+        an_hour_ago_s = file.stat().st_mtime - 3600
+        os.utime(file, (an_hour_ago_s, an_hour_ago_s))
+        assert find_daemon(home) is None
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def test_it_is_detached_from_whoever_started_it(home, started):

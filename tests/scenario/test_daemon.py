@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 
@@ -38,6 +39,25 @@ def test_a_restart_leaves_a_daemon_alone_that_a_bad_setting_would_end(machine: M
     done = machine.treetap("daemon", "restart")
     assert (done.returncode, "[sotre]" in done.stderr) == (2, True)
     assert machine.daemon_pid() == pid
+
+
+def test_one_that_does_not_answer_is_told_and_nodes_fall_asleep_without_it(machine: Machine):
+    program = machine.program("waits.py", "import time\nprint('runs')\ntime.sleep(600)\n")
+    process = machine.start("run", "--awake", "--", sys.executable, str(program))
+    assert process.stdout.readline() == "runs\n"
+    pid = machine.daemon_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        asked = [machine.start("daemon", "status"), machine.start("sleep")]
+        told = [each.communicate(timeout=40) for each in asked]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert [each.returncode for each in asked] == [3, 0]
+    for _, said in told:
+        assert f"(pid {pid}) runs, and doesn't answer." in said
+        assert said.count("\n") == 1
+    assert told[1][0].endswith(" sleeping\n")
+    assert machine.nodes()[process.pid]["state"] == "sleeping"
 
 
 def test_a_port_that_a_stranger_has_is_an_error_that_names_it(machine: Machine):

@@ -25,7 +25,11 @@ def settings() -> Settings:
 
 
 def home_daemon(of: Settings) -> DaemonClient | None:
-    """A client of the daemon that serves this home, or ``None`` if there is none."""
+    """A client of the daemon that serves this home, or ``None`` if there is none.
+
+    Raises:
+        DaemonError: There is one, which doesn't answer (slug ``daemon-silent``).
+    """
     from treetap.client import find_daemon
 
     url = find_daemon(of.home)
@@ -33,7 +37,11 @@ def home_daemon(of: Settings) -> DaemonClient | None:
 
 
 def running_daemon(of: Settings) -> DaemonClient | None:
-    """A client of the daemon of this home, else of the one at ``daemon_url``, else ``None``."""
+    """A client of the daemon of this home, else of the one at ``daemon_url``, else ``None``.
+
+    Raises:
+        DaemonError: That of this home doesn't answer (slug ``daemon-silent``).
+    """
     client = home_daemon(of)
     if client is not None or of.origin("daemon_url") == "default":
         return client
@@ -53,7 +61,8 @@ def required_daemon(of: Settings) -> DaemonClient:
 
     Raises:
         DaemonError: None runs (slug ``daemon-absent``); or the one at ``daemon_url``, on another
-            machine, can't be reached (``daemon-unreachable``) or is none (``daemon-foreign``).
+            machine, can't be reached (``daemon-unreachable``) or is none (``daemon-foreign``);
+            or that of this home doesn't answer (``daemon-silent``).
     """
     client = running_daemon(of)
     if client is not None:

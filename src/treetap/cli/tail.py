@@ -91,13 +91,14 @@ class Follower:
         self._filters = filters
         self._show = show
         self._seen = Seen(time.time_ns())
+        self._is_silence_told = False
 
     def follow(self, last: int) -> None:
         """Begin with the last ``last`` events; returns only by an exception."""
         past = {"limit": last} if last else None
         is_first = True
         while True:
-            client = session.running_daemon(self._settings)
+            client = self._find_daemon()
             if client is not None:
                 if not is_first:
                     screen.complain("treetap tail: the daemon is back.")
@@ -105,6 +106,17 @@ class Follower:
                 is_first = False
                 past = {"since": self._seen.newest_ns, "limit": _CATCH_UP_LIMIT}
             time.sleep(_RETRY_S)
+
+    def _find_daemon(self) -> DaemonClient | None:
+        try:
+            found = session.running_daemon(self._settings)
+        except DaemonError as exc:
+            if not self._is_silence_told:
+                screen.complain(exc.line)
+            self._is_silence_told = True
+            return None
+        self._is_silence_told = False
+        return found
 
     def _follow_one(self, client: DaemonClient, past: dict[str, Any] | None) -> None:
         """Until this daemon is gone."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from treetap.cli import exitcode, live, screen, session
+from treetap.errors import DaemonError
 
 if TYPE_CHECKING:
     from treetap.client import DaemonClient
@@ -62,7 +63,12 @@ def sleep(node: Nodes = None) -> None:
 
 def put_to_sleep(settings: Settings, nodes: list[LiveNode], everything: list[LiveNode]) -> None:
     """Put ``nodes`` to sleep; trees of which no live node is left out count as asleep."""
-    client = session.running_daemon(settings)
+    try:
+        client = session.running_daemon(settings)
+    except DaemonError as exc:
+        # What it would have been told, it isn't: trees of which it says that they are awake.
+        screen.complain(exc.line)
+        client = None
     if client is not None:
         try:
             # Before the nodes: a child that starts in between must not wake again.

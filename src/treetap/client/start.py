@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from treetap import proc
 from treetap.errors import DaemonError, LinkError
 from treetap.link import http
 
@@ -22,7 +24,11 @@ _RUNNING = 3
 
 
 def find_daemon(home: str | Path) -> str | None:
-    """The URL of the daemon that serves this home; ``None`` if there is none."""
+    """The URL of the daemon that serves this home; ``None`` if there is none.
+
+    Raises:
+        DaemonError: There is one, which doesn't answer in 5 s (slug ``daemon-silent``).
+    """
     found = _running(home)
     return None if found is None else found[0]
 
@@ -39,8 +45,8 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
         port: Of the API, likewise; 0 for any.
 
     Raises:
-        DaemonError: It could not start (slug of its own reason), or is not up in
-            10 s (slug ``daemon-slow``).
+        DaemonError: It could not start (slug of its own reason), is not up in 10 s (slug
+            ``daemon-slow``), or runs and doesn't answer (``daemon-silent``).
     """
     url = find_daemon(home)
     if url is not None:
@@ -49,7 +55,9 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
     pid = start_daemon(home, host=host, port=port)
     again_s = float("inf")
     while time.monotonic() < deadline_s:
-        found = _running(home)
+        found = None
+        with suppress(DaemonError):  # one that has just started may be slow for once
+            found = _running(home)
         if found is not None:
             if found[1] != pid:
                 _give_up(pid)
@@ -71,9 +79,10 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
 
 
 def _running(home: str | Path) -> tuple[str, int] | None:
-    """URL and process id of the daemon of this home."""
+    """URL and process id of the daemon of this home; raises ``DaemonError`` if it is silent."""
+    path = Path(home) / "run" / "daemon.json"
     try:
-        content = json.loads((Path(home) / "run" / "daemon.json").read_bytes())
+        content = json.loads(path.read_bytes())
         url, pid = str(content["url"]), int(content["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -81,8 +90,27 @@ def _running(home: str | Path) -> tuple[str, int] | None:
         answer = http.request(f"{url}/health", timeout_s=_HEALTH_TIMEOUT_S)
         # Its file may have outlived it, and another daemon may have its port.
         return (url, pid) if json.loads(answer.body)["treetap"]["pid"] == pid else None
-    except (LinkError, ValueError, KeyError, TypeError):
+    except LinkError as exc:
+        if getattr(exc.__cause__, "slug", "") == http.TOO_SLOW and _is_writer(pid, path):
+            raise DaemonError(
+                f"The daemon of {home} (pid {pid}) runs, and doesn't answer.",
+                f"It may be stopped (kill -CONT {pid}), or the machine be very busy. "
+                f"To end it by hand: kill {pid}.",
+                slug="daemon-silent",
+            ) from exc
         return None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_writer(pid: int, path: Path) -> bool:
+    """Whether this is the process that wrote the file, and not one that has its number since."""
+    start_s = proc.start_ns(proc.stat(pid)) / 1e9
+    try:
+        age_s = time.time() - path.stat().st_mtime
+    except OSError:
+        return False
+    return bool(start_s) and time.clock_gettime(time.CLOCK_BOOTTIME) - start_s >= age_s
 
 
 def _give_up(pid: int) -> None:

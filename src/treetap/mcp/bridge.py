@@ -160,7 +160,7 @@ def _started(home: Path) -> str:
         try:
             return ensure_daemon(home)
         except DaemonError as exc:
-            if exc.slug != "daemon-slow":
+            if exc.slug not in ("daemon-slow", "daemon-silent"):
                 raise
     return ensure_daemon(home)
 
