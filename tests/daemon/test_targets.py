@@ -94,8 +94,9 @@ def test_a_registered_process_is_a_node_like_any_other(running, shop, target):
 
 def test_to_register_the_same_process_again_changes_nothing(running, shop, target):
     before = target.connected_us
-    again = register(running, shop.port, workspace_root=str(SOURCE.parent))
-    assert again is target
+    for host in ("127.0.0.1", "localhost"):
+        again = register(running, shop.port, host=host, workspace_root=str(SOURCE.parent))
+        assert again is target
     assert target.connected_us == before
 
 
