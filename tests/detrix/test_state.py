@@ -140,7 +140,7 @@ def test_agents_are_told_with_who_started_them(http, running):
 
 def test_the_state_of_a_store_that_can_t_be_read_is_degraded(home):
     with running_daemon(home) as found, described_client(found.url) as http:
-        for table in ("event",):
+        for table in ("event", "total"):
             found.daemon.store._writer.call(
                 lambda connection, table=table: connection.exec_driver_sql(f"DROP TABLE {table}")
             ).result(20)
