@@ -64,6 +64,9 @@ class FakeCustody:
     def stay(self):
         self.done.append("stay")
 
+    def forget_typed(self):
+        self.done.append("forget typed")
+
     def give_back(self, pid):
         self.former = None
         self.done.append("give back")

@@ -202,6 +202,24 @@ def test_a_holder_that_is_killed_leaves_a_usable_terminal_to_the_waiter(shells, 
     program.end()
 
 
+def test_what_was_typed_for_a_holder_that_is_killed_is_no_line_of_the_next(shells):
+    program, holder, waiter = start_holder_and_waiter(shells)
+    program.line("import time; print('sleeps'); time.sleep(600)")
+    program.expect(r"\nsleeps\n")
+    program.line("c")
+    program.expect(r"c\n")
+    os.kill(holder, signal.SIGKILL)
+    assert int(program.expect(r"treetap: worker-\d \((\d+)\)")[1]) == waiter
+    program.prompt()
+    program.line("p 6 * 7")
+    # Not one of a prompt that "c" has answered already.
+    program.expect(r"^p 6 \* 7\n42\n")
+    program.prompt()
+    program.line("c")
+    assert sorted(eval(program.expect(r"codes (\[.*\])")[1])) == [-9, 0]
+    program.end()
+
+
 def test_a_holder_that_is_killed_with_nobody_waiting_leaves_a_usable_terminal(shells):
     program = shells.run(CROWD.replace("COUNT", "1"))
     pid = int(program.expect(r"treetap: ForkProcess-1 \((\d+)\)")[1])

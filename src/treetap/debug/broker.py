@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from treetap.debug import message
+from treetap.debug import kinship, message
 from treetap.debug.consoles import Consoles
 from treetap.debug.lock import HOLDING, WAITING, Freed, Granted, Lock, Placed
 from treetap.debug.party import Party, pidfd
@@ -132,7 +132,7 @@ class Broker:
     def _is_needed(self) -> bool:
         if self._is_recovering or self._parties or self._consoles.is_any:
             return True
-        if all(map(_is_alive, self._lives)):
+        if all(map(kinship.is_there, self._lives)):
             return True
         # Of a tree whose root has ended: whoever has started us is on the way.
         return time.monotonic() < self._wanted_until_s
@@ -307,6 +307,8 @@ class Broker:
         party.is_pausing = party.is_asking = False
         self._consoles.part(party)
         if not self._consoles.end(party):
+            if self._lock.state(party) == HOLDING:
+                self._custody.forget_typed()
             self._tell(party, self._lock.die(party))
 
     def _console_ended(self, party: Party) -> None:
@@ -436,15 +438,3 @@ def _is_outside(pid: int) -> bool:
         return os.getsid(pid) != os.getsid(0)
     except OSError:
         return True
-
-
-def _is_alive(pid: int) -> bool:
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -77,6 +77,10 @@ class Custody(ABC):
     def stay(self) -> None:
         """The holder can't enter our group: it is in the foreground where it was."""
 
+    @abstractmethod
+    def forget_typed(self) -> None:
+        """The holder has died: what was typed for it is for nobody else."""
+
 
 class NoTerminal:
     """As a custody of none."""
@@ -103,6 +107,9 @@ class NoTerminal:
         pass
 
     def stay(self) -> None:
+        pass
+
+    def forget_typed(self) -> None:
         pass
 
     def give_back(self, pid: int) -> None:

@@ -98,6 +98,11 @@ class OwnTerminal(Custody):
         if self.former is not None:
             terminal.set_foreground(self.fd, self.former.group)
 
+    def forget_typed(self) -> None:
+        # Else it is typed for a shell, which has stopped the job.
+        if terminal.foreground(self.fd) == self._group:
+            terminal.forget_typed(self.fd)
+
     def _restore(self, former: Former, pid: int) -> None:
         now = terminal.foreground(self.fd)
         # Otherwise somebody has taken it meanwhile, as a shell does when its job has ended.

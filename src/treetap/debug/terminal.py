@@ -102,6 +102,12 @@ def wait_for_input(fd: int, timeout_s: float) -> bool:
     return bool(poll.poll(timeout_s * 1000))
 
 
+def forget_typed(fd: int) -> None:
+    """Drop what was typed and nobody has read."""
+    with _background_is_fine(), contextlib.suppress(termios.error):
+        termios.tcflush(fd, termios.TCIFLUSH)
+
+
 def write(fd: int, text: str) -> None:
     """Write all of it; nothing to a terminal that is gone, as the next read says."""
     left = text.encode("utf-8", "replace")

@@ -48,6 +48,9 @@ class Visit(Custody):
     def stay(self) -> None:
         pass
 
+    def forget_typed(self) -> None:
+        pass  # the console here lives on, and has read it
+
     def _restore(self, former: Former, _pid: int) -> None:
         terminal.set_modes(self.fd, former.modes)
         self._record.clear()
