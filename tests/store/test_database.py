@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from treetap.errors import StoreError
@@ -33,6 +35,13 @@ def test_a_password_in_the_url_is_not_told():
     with pytest.raises(StoreError) as caught:
         Store("postgresql+nodriver://me:hunter2@host/name")
     assert "hunter2" not in str(caught.value)
+
+
+def test_postgresqls_driver_is_asked_for_where_it_lacks(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"pip install 'treetap\[postgresql\]'") as caught:
+        Store("postgresql://me@host/name")
+    assert caught.value.slug == "store-url"
 
 
 def test_it_is_written_ahead_and_shrinks_step_by_step(opened):

@@ -52,6 +52,14 @@ def put(store: Store, values: list, *, first_number: int = 0) -> None:
     assert store.submit(EventBatch(first_id, 1, node_key(NODE), first_number, rows, 10))
 
 
+def test_a_url_that_names_no_driver_is_enough(store, url):
+    put(store, [[1]])
+    store.flush()
+    again = Store(url.replace("+psycopg", ""))
+    assert again.numbers()["events"] == 1
+    again.close()
+
+
 def test_rows_come_back_with_their_node_and_probe(store):
     store.save_node(NODE, connected_at_s=1.0).result(10)
     store.save_node(NODE, connected_at_s=2.0).result(10)

@@ -125,7 +125,7 @@ KEYS: dict[str, Key] = {
     ),
     "store.url": Key(
         checks.text,
-        "The database: sqlite:////absolute/path.db or postgresql://…; treetap.db in the home if empty.",
+        "The database: sqlite:////absolute/path.db, or with the extra postgresql: postgresql://user@host/name; treetap.db in the home if empty.",
         is_hot=False,
         variable="TREETAP_STORE",
     ),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 
+#: SQLAlchemy's own choice is an older driver.
+_POSTGRESQL = "postgresql+psycopg"
 #: Its files hardly ever shrink, so that their size would say "too much" for ever: the rows there
 #: are, by what the newest thousand take, doubled for their indexes.
 _POSTGRESQL_SIZE = text(
@@ -29,7 +31,8 @@ def open_database(url: str) -> Engine:
     """An engine on a database that has the tables of this version.
 
     Args:
-        url: ``sqlite:////path/treetap.db`` or ``postgresql+psycopg://…``.
+        url: ``sqlite:////path/treetap.db`` or ``postgresql://…``, for which psycopg is the driver if
+            the URL names none.
 
     Raises:
         StoreError: The URL is none (slug ``store-url``), the database can't be opened
@@ -39,6 +42,8 @@ def open_database(url: str) -> Engine:
         parsed = make_url(url)
     except ArgumentError as exc:
         raise _no_url(url, exc) from exc
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername=_POSTGRESQL)
     shown = parsed.render_as_string()
     try:
         _make_private(parsed)
@@ -107,9 +112,15 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _no_url(shown: str, cause: Exception) -> StoreError:
+    is_lacking = isinstance(cause, ModuleNotFoundError) and shown.startswith(_POSTGRESQL)
+    way_out = (
+        "Install its driver: pip install 'treetap[postgresql]'."
+        if is_lacking
+        else "Write sqlite:////path/to/file or postgresql://user@host/name."
+    )
     return StoreError(
         f"{shown!r} is no URL of a database that can be used here.",
-        f"{cause} Write sqlite:////path/to/file or postgresql+psycopg://user@host/name.",
+        f"{str(cause).rstrip('.')}. {way_out}",
         slug="store-url",
     )
 
