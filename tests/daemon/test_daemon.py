@@ -244,13 +244,18 @@ def test_a_status_shows_in_the_probe_and_in_the_node(running, link):
 
 
 def test_a_node_that_is_gone_is_shown_for_a_while(running, link):
-    link.send({"type": "status", "revision": 1, "probes": [status("p1", hits=10)]})
+    told = status("p1", hits=10)
+    link.send({"type": "status", "revision": 1, "probes": [told]})
     link.send({"type": "bye", "reason": "exit"})
     wait_until(lambda: running.client.nodes()[0]["state"] == "gone")
     (node,) = running.client.nodes()
     assert (node["reason"], node["probes"]) == ("exit", [])
     assert running.client.probe("orders")["hits"] == 10
-    assert running.client.probe("orders")["nodes"] == []
+    probe = running.client.probe("orders")
+    assert probe["nodes"] == []
+    assert probe["last_node"] == {
+        "node": "4242-7", "pid": 4242, "name": "shop", "tree": "4242-7", **told
+    }  # fmt: skip
 
 
 def test_the_feed_tells_of_probes_and_nodes(running):

@@ -37,6 +37,21 @@ def test_what_a_node_counted_outlives_it():
     assert tally.of_probe("p1") == {}
 
 
+def test_how_it_fared_last_is_known_when_the_node_is_gone():
+    tally = Tally()
+    assert tally.last_of("p1") is None
+    failed = ProbeStatus("p1", "failed", error=("location-no-code", "no", "code"))
+    tally.report(1, [failed])
+    tally.forget_node(1)
+    assert tally.last_of("p1") == (1, failed)
+    tally.report(2, [armed(hits=3)])
+    assert tally.last_of("p1") == (1, failed)
+    tally.forget_node(2)
+    assert tally.last_of("p1") == (2, armed(hits=3))
+    tally.forget_probe("p1")
+    assert tally.last_of("p1") is None
+
+
 def test_skips_add_up_by_reason_also_those_of_nodes_that_are_gone():
     tally = Tally()
     tally.report(1, [armed(hits=9, recorded=2, skipped={"condition": 4, "first": 3})])

@@ -49,6 +49,17 @@ def test_a_line_without_code_is_an_error_with_the_nearest_lines(running: Machine
     assert "first/shop.py:3" not in running.done("probe", "list")
 
 
+def test_why_it_failed_in_a_program_that_has_ended_at_once_is_told(machine: Machine):
+    program = machine.program("short.py", "x = 1\n\n# nothing here\ny = 2\n")
+    machine.done("run", "--probe", "short.py:3", "x", "--", sys.executable, str(program))
+    probe = wait_until(lambda: (p := machine.probe("p1"))["last_node"] and p, 20)
+    assert (probe["nodes"], probe["last_node"]["state"]) == ([], "failed")
+    assert "failed, gone" in machine.done("probe", "list")
+    shown = machine.done("probe", "show", "p1")
+    assert "in no node at present; in the last one:\n" in shown
+    assert "[location-no-code]" in shown
+
+
 def test_an_ambiguous_file_is_an_error_with_the_candidates(running: Machine):
     done = running.treetap("probe", "add", "shop.py:2", "price")
     assert done.returncode == 1

@@ -73,12 +73,16 @@ def show(
     print(screen.plain(outcome.title(found)))
     for label, text in _facts(found):
         print(f"  {label:<12}{screen.plain(text)}")
-    if not found["nodes"]:
-        print("  in no node at present")
+    statuses = found["nodes"]
+    if not statuses:
+        last = found.get("last_node")
+        statuses = [last] if last else []
+        print(f"  in no node at present{'; in the last one:' if last else ''}")
+    if not statuses:
         return
     print()
-    screen.print_table(_NODE_HEADERS, [_node_row(status) for status in found["nodes"]])
-    for status in found["nodes"]:
+    screen.print_table(_NODE_HEADERS, [_node_row(status) for status in statuses])
+    for status in statuses:
         print(screen.plain(f"\n{_who(status)}".lstrip("\n")))
         for line in outcome.status_lines(status):
             print(f"  {screen.plain(line)}")
@@ -169,7 +173,11 @@ def _states(probe: Mapping[str, Any]) -> Any:
         state = str(status.get("state") or "?")
         counts[state] = counts.get(state, 0) + 1
     if not counts:
-        return "ended" if ends_text(probe) == "ended" else "no node"
+        if ends_text(probe) == "ended":
+            return "ended"
+        last = probe.get("last_node") or {}
+        # Else nobody would look for the reason why it has no hit.
+        return "failed, gone" if last.get("state") == "failed" else "no node"
     if len(counts) == 1 and sum(counts.values()) == 1:
         return screen.state_text(next(iter(counts)))
     return ", ".join(f"{state} {count}" for state, count in sorted(counts.items()))

@@ -43,6 +43,7 @@ class Tally:
     def __init__(self) -> None:
         self._current: dict[str, dict[int, ProbeStatus]] = {}
         self._past: dict[str, _Past] = {}
+        self._last: dict[str, tuple[int, ProbeStatus]] = {}
         self._lost: dict[str, int] = {}
 
     def report(self, node: int, statuses: list[ProbeStatus]) -> list[str]:
@@ -65,14 +66,16 @@ class Tally:
 
     def forget_node(self, node: int) -> None:
         """The node is gone; what it counted stays."""
-        for of_probe in self._current.values():
+        for probe_id, of_probe in self._current.items():
             status = of_probe.pop(node, None)
             if status is not None:
                 self._bury(status)
+                self._last[probe_id] = node, status
 
     def forget_probe(self, probe_id: str) -> None:
         self._current.pop(probe_id, None)
         self._past.pop(probe_id, None)
+        self._last.pop(probe_id, None)
         self._lost.pop(probe_id, None)
 
     def add_lost(self, probe_id: str, count: int) -> None:
@@ -81,6 +84,10 @@ class Tally:
     def of_probe(self, probe_id: str) -> dict[int, ProbeStatus]:
         """By node key."""
         return self._current.get(probe_id, {})
+
+    def last_of(self, probe_id: str) -> tuple[int, ProbeStatus] | None:
+        """How it fared at the end of the last node that is gone, and that node's key."""
+        return self._last.get(probe_id)
 
     def of_node(self, node: int) -> list[ProbeStatus]:
         return [each[node] for each in self._current.values() if node in each]

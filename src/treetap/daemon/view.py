@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from treetap.daemon.daemon import Daemon
     from treetap.daemon.record import ProbeRecord
     from treetap.daemon.roster import NodeEntry
+    from treetap.model.status import ProbeStatus
 
 
 def node_view(daemon: Daemon, entry: NodeEntry) -> dict[str, Any]:
@@ -24,13 +25,8 @@ def node_view(daemon: Daemon, entry: NodeEntry) -> dict[str, Any]:
 def probe_view(daemon: Daemon, record: ProbeRecord) -> dict[str, Any]:
     """A probe with how it fares in each node."""
     probe = record.probe
-    nodes = []
-    for key, status in daemon.tally.of_probe(probe.id).items():
-        entry = daemon.roster.get(key)
-        if entry is not None:
-            node = entry.identity
-            about = {"node": node.id, "pid": node.pid, "name": node.name, "tree": node.tree}
-            nodes.append({**about, **status.to_dict()})
+    statuses = daemon.tally.of_probe(probe.id).items()
+    last = daemon.tally.last_of(probe.id)
     return {
         "id": probe.id,
         "name": probe.name,
@@ -54,8 +50,19 @@ def probe_view(daemon: Daemon, record: ProbeRecord) -> dict[str, Any]:
         "expires_at": probe.expires_at_s or None,
         "ttl_s": record.ttl_s,
         **daemon.tally.totals(probe.id)._asdict(),
-        "nodes": nodes,
+        "nodes": [shown for status in statuses if (shown := _in_node(daemon, *status))],
+        "last_node": _in_node(daemon, *last) if last is not None else None,
     }
+
+
+def _in_node(daemon: Daemon, key: int, status: ProbeStatus) -> dict[str, Any] | None:
+    """How a probe fares, or fared, in one node; ``None`` if the node isn't known any more."""
+    entry = daemon.roster.get(key)
+    if entry is None:
+        return None
+    node = entry.identity
+    about = {"node": node.id, "pid": node.pid, "name": node.name, "tree": node.tree}
+    return {**about, **status.to_dict()}
 
 
 def trees_view(daemon: Daemon) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import select
 import time
 
 from treetap.errors import LinkError
+from treetap.model.status import ProbeState
 from treetap.node import thread
 from treetap.node.bell import Bell
 from treetap.node.connector import Connector
@@ -352,14 +353,18 @@ class Shipper:
             self._close()
 
     def _last_connection(self) -> LinkConnection | None:
-        """The link, or the one that is being opened, if there are rows that wait for it.
+        """The link, or the one that is being opened, if there is something to tell: rows, or why
+        there are none.
 
         A process may live shorter than it takes to reach the daemon.
         """
         connector, self._connector = self._connector, None
         if connector is None:
             return self._connection
-        while self._outbox and not connector.is_done and self._remaining_s() > 0:
+        is_awaited = bool(self._outbox) or any(
+            status.state == ProbeState.FAILED for status in self._probe_set.statuses()
+        )
+        while is_awaited and not connector.is_done and self._remaining_s() > 0:
             self._bell.wait(self._remaining_s())
         self._connection = connector.connection if connector.is_done else None
         if self._connection is None:
