@@ -34,6 +34,11 @@ def child():
     print(os.getpid())
 
 
+def wait_for_work():
+    for line in sys.stdin:
+        work(int(line))
+
+
 def main():
     _, port = debugpy.listen(("127.0.0.1", int(sys.argv[1])))  # noqa: T100
     print(port, flush=True)
@@ -49,6 +54,10 @@ def main():
             command = [sys.executable, "-Xfrozen_modules=off", __file__, "--child"]
             child = subprocess.run(command, stdout=subprocess.PIPE, text=True)
             print(child.returncode, child.stdout.strip(), flush=True)
+        elif word == "worker":
+            command = [sys.executable, "-Xfrozen_modules=off", __file__, "--worker"]
+            worker = subprocess.Popen(command, stdin=subprocess.PIPE)
+            print(worker.pid, flush=True)
         elif word == "wake":
             import treetap
 
@@ -66,4 +75,4 @@ def main():
 
 
 if __name__ == "__main__":
-    child() if sys.argv[1] == "--child" else main()
+    {"--child": child, "--worker": wait_for_work}.get(sys.argv[1], main)()

@@ -226,6 +226,24 @@ def test_safe_mode_holds_from_the_moment_on_in_which_it_is_said(running):
         hits(running, probe, 2)
 
 
+def test_safe_mode_holds_for_the_children_that_are_there_too(running):
+    with program() as shop:
+        target = register(running, shop.port)
+        probe = add(running, target, snapshot=True)
+        armed(running, probe)
+        pid = int(shop.tell("worker")[0])
+
+        def states() -> dict[int, str]:
+            nodes = running.client.probe(probe["id"])["nodes"]
+            return {node["pid"]: node["state"] for node in nodes}
+
+        wait_until(lambda: states() == {shop.pid: "armed", pid: "armed"})
+        for is_safe, state in ((True, "failed"), (False, "armed")):
+            register(running, shop.port, safe_mode=is_safe)
+            expected = {shop.pid: state, pid: state}
+            wait_until(lambda expected=expected: states() == expected)
+
+
 def test_in_safe_mode_a_snapshot_is_refused_and_values_are_taken(running):
     with program() as shop:
         target = register(running, shop.port, safe_mode=True)

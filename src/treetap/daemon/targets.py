@@ -117,6 +117,8 @@ class Targets:
             target = Target(self, target_identity.target_id(registration), registration)
             self._targets[target.id] = target
         target.open(registration)
+        for child in self._children(target):
+            child.open(child.registration._replace(is_safe_mode=registration.is_safe_mode))
         self._forget_oldest()
         self._save()
         await target.answered(ANSWER_S)
@@ -231,6 +233,14 @@ class Targets:
         self._daemon.lost(entry, session, reason)
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _children(self, target: Target) -> list[Target]:
+        """Those that are observed at this moment, of any depth: they are of one tree."""
+        return [
+            each
+            for each in self.all()
+            if each.is_child and each.is_alive and each.tree == target.tree
+        ]
 
     def _known(self, registration: Registration) -> Target | None:
         """The target that a registration is of: by its address, or by its program if that is over."""
