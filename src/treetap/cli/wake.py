@@ -66,7 +66,7 @@ def put_to_sleep(settings: Settings, nodes: list[LiveNode], everything: list[Liv
     try:
         client = session.running_daemon(settings)
     except DaemonError as exc:
-        # What it would have been told, it isn't: trees of which it says that they are awake.
+        # Its trees stay awake in its book, so that a child that starts now wakes by itself.
         screen.complain(exc.line)
         client = None
     if client is not None:
