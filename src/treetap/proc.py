@@ -1,4 +1,4 @@
-"""``/proc``: what Linux tells of a process, and of its own start; other systems tell nothing here.
+"""What the system tells of a process: Linux's ``/proc``, of which others have nothing, and signal 0.
 
 Light: every process of a tree reads it as it begins.
 """
@@ -30,6 +30,19 @@ def stat(pid: int | str) -> list[bytes]:
             return file.read().rpartition(b")")[2].split()
     except OSError:
         return []
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is such a process, or a zombie; a number below 1 is no process."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def is_over(fields: list[bytes]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from treetap import proc
@@ -46,14 +45,8 @@ def root_pid(tree: str) -> int:
 def is_alive(tree: str) -> bool:
     """Whether the tree's root runs on this machine. A recycled pid is not taken for it."""
     pid = root_pid(tree)
-    if not pid:
+    if not proc.is_there(pid):
         return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
     if not sys.platform.startswith("linux"):
         return True
     start_ns = process_start_ns(pid)

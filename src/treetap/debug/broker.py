@@ -19,7 +19,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from treetap.debug import kinship, message
+from treetap import proc
+from treetap.debug import message
 from treetap.debug.consoles import Consoles
 from treetap.debug.lock import HOLDING, WAITING, Freed, Granted, Lock, Placed
 from treetap.debug.party import Party, pidfd
@@ -132,7 +133,7 @@ class Broker:
     def _is_needed(self) -> bool:
         if self._is_recovering or self._parties or self._consoles.is_any:
             return True
-        if all(map(kinship.is_there, self._lives)):
+        if all(map(proc.is_there, self._lives)):
             return True
         # Of a tree whose root has ended: whoever has started us is on the way.
         return time.monotonic() < self._wanted_until_s

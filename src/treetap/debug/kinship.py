@@ -128,19 +128,6 @@ def job_groups(pid: int, root: int) -> set[int]:
     return groups
 
 
-def is_there(pid: int) -> bool:
-    """Whether there is such a process, or a zombie; no negative number is one."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
 def is_group_there(group: int) -> bool:
     """Whether a process can enter it: who has ended and isn't reaped yet keeps it."""
     try:
