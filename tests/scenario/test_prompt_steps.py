@@ -372,3 +372,66 @@ def test_coroutine_functions_and_generators_can_be_watched_for_crashes(shells):
         program.line("c")
         program.expect(f"{caught}\n")
     program.end()
+
+
+@pytest.mark.parametrize(
+    ("commands", "answers"),
+    [
+        (["p ('i', i)", "end"], ["c"] * 3),
+        (["p ('i', i)", "c"], []),
+        (["silent", "1 / nothing", "p ('i', i)", "end"], ["c"] * 3),
+    ],
+    ids=["end", "continue", "error"],
+)
+def test_the_commands_of_a_breakpoint_are_done_each_time_it_is_reached(shells, commands, answers):
+    program = shells.run(
+        """
+        def count():
+            breakpoint()
+            total = 0
+            for i in range(3):
+                total += i
+            return total
+        print("total", count())
+        """
+    )
+    program.prompt()
+    program.line("b 5")
+    program.prompt()
+    program.line("commands 1")
+    for command in commands:
+        program.expect(r"\(com\) ")
+        program.line(command)
+    program.prompt()
+    program.line("c")
+    for number in range(3):
+        program.expect(rf"\('i', {number}\)")
+        for answer in answers[number : number + 1]:
+            program.prompt()
+            program.line(answer)
+    program.expect("total 3")
+    program.end()
+
+
+def test_an_error_of_a_command_is_said_and_the_prompt_stays(shells):
+    program = shells.run(
+        """
+        class Shy:
+            def __repr__(self):
+                raise ValueError("it doesn't say")
+        def greet(whom):
+            breakpoint()
+        greet(Shy())
+        print("all done")
+        """
+    )
+    program.prompt()
+    program.line("a")
+    program.expect("it doesn't say")
+    program.prompt()
+    program.line("p 6 * 7")
+    program.expect("42")
+    program.prompt()
+    program.line("c")
+    program.expect("all done")
+    program.end()

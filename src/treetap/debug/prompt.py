@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from treetap.debug import frames, task
@@ -118,6 +119,23 @@ class Prompt(Commands):
     # What pdb calls.
 
     def interaction(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
+        self._take_turn(frame, partial(super().interaction, frame, traceback_or_exc))
+
+    def bp_commands(self, frame: FrameType) -> bool:
+        """What the user has had a breakpoint do; whether it has nothing, and there is a prompt."""
+        if getattr(self, "currentbp", 0) not in self.commands:
+            return True
+        self._take_turn(frame, partial(self._do_commands, frame, super().bp_commands))
+        return False
+
+    def _do_commands(self, frame: FrameType, act: Callable[[FrameType], Any]) -> None:
+        try:
+            act(frame)
+        except KeyboardInterrupt:
+            super().interaction(frame, None)  # those that are left are dropped, as a line is
+
+    def _take_turn(self, frame: FrameType | None, act: Callable[[], Any]) -> None:
+        """``act`` with the terminal, and alone."""
         visits = self._visits
         with self._turn:
             # While this thread waited, its step was looked at from the main one, and told on.
@@ -132,11 +150,11 @@ class Prompt(Commands):
             session.show_place = self.show_place
             session.talker = threading.current_thread()
             try:
-                self._talk(frame, traceback_or_exc)
+                self._talk(frame, act)
             finally:
                 session.talker = talker
 
-    def _talk(self, frame: FrameType | None, traceback_or_exc: Any) -> None:
+    def _talk(self, frame: FrameType | None, act: Callable[[], Any]) -> None:
         self._is_over = False
         try:
             if not self._is_nested:
@@ -146,7 +164,7 @@ class Prompt(Commands):
                 self._task = task.current_task()
             self._bottom = self._suspended[0] if self._suspended else frames.bottom(frame)
             self.is_talking = True
-            super().interaction(frame, traceback_or_exc)
+            act()
         except PauseError as exc:
             self._say(exc)
             self.set_continue()
@@ -188,6 +206,13 @@ class Prompt(Commands):
             raise KeyboardInterrupt
         try:
             return bool(super().onecmd(line))
+        except (PauseError, HungUp, bdb.BdbQuit):
+            raise
+        except Exception as exc:
+            if is_from_handler(exc):
+                raise
+            self.error(frames.told(exc))  # the command's: the prompt stays
+            return False
         finally:
             self.session.mode = BUSY
 
