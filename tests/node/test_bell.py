@@ -5,6 +5,8 @@ import socket
 import threading
 import time
 
+import pytest
+
 from treetap.node.bell import Bell
 
 
@@ -51,4 +53,30 @@ def test_ringing_for_ever_does_not_block():
     bell = Bell()
     for _ in range(70_000):
         bell.ring()
+    bell.close()
+
+
+def test_a_bell_whose_descriptors_the_program_closes_has_the_same_ones_again():
+    bell = Bell()
+    heard, pulled = bell._heard, bell._pulled
+    assert min(heard, pulled) > 256, "they are in nobody's way"
+    for closed in ([heard, pulled], [heard], [pulled]):
+        for descriptor in closed:
+            os.close(descriptor)
+        assert bell.wait(5)[0]
+        assert bell.wait(0) == (False, False)
+        bell.ring()
+        assert bell.wait(5) == (True, False)
+        assert (bell._heard, bell.pulled) == (heard, pulled)
+    bell.close()
+
+
+def test_a_socket_that_the_program_closes_is_no_more():
+    bell = Bell()
+    near, far = socket.socketpair()
+    os.close(near.fileno())
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        bell.wait(5, near)
+    near.detach()
+    far.close()
     bell.close()

@@ -19,6 +19,7 @@ def main() -> None:
 
 def execute(arguments: list[str]) -> int:
     """Run one command; return its exit code."""
+    _replace_closed_output()
     asked = run.read(arguments[1:]) if arguments[:1] == ["run"] else None
     try:
         return run.launch(asked) if asked is not None else _dispatch(arguments)
@@ -37,6 +38,14 @@ def execute(arguments: list[str]) -> int:
         _discard_output()
         sys.stderr.write("treetap: The output can't be written: no space is left on its device.\n")
         return exitcode.FAILURE
+
+
+def _replace_closed_output() -> None:
+    """Python has no streams where its descriptors are closed. A program that we become has none either."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nothing = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
+            setattr(sys, name, nothing)
 
 
 def _discard_output() -> None:

@@ -148,7 +148,10 @@ class LinkConnection:
 
     def close(self) -> None:
         """Close the socket; idempotent."""
-        self._socket.close()
+        try:
+            self._socket.close()
+        except OSError:
+            pass  # the program has done so, with all that it had inherited
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 when closed."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import _socket
 import time
 
+from treetap.link.lifting import lift
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -34,8 +36,14 @@ def dial_unix(path: str, deadline_s: float) -> Any:
     return _connected(_socket.AF_UNIX, path, deadline_s)
 
 
+def new_socket(family: int) -> Any:
+    """A stream socket that is in no program's way."""
+    kind = _socket.SOCK_STREAM
+    return _socket.socket(family, kind, 0, lift(_socket.socket(family, kind).detach()))
+
+
 def _connected(family: int, address: Any, deadline_s: float) -> Any:
-    sock = _socket.socket(family, _socket.SOCK_STREAM)
+    sock = new_socket(family)
     try:
         sock.settimeout(max(0.001, deadline_s - time.monotonic()))
         sock.connect(address)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from errno import EBADF
+
+from treetap.link.lifting import is_closed, lift, take_place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,10 +17,10 @@ class Bell:
     """Wait for a socket or for the bell, whichever comes first."""
 
     def __init__(self) -> None:
-        self._heard, self._pulled = os.pipe()
-        os.set_blocking(self._heard, False)
-        os.set_blocking(self._pulled, False)
+        self._heard, self._pulled = _open()
         self._was_signalled = False
+        #: When the program had closed our descriptors; it may be at the others still.
+        self.mended_s = float("-inf")
 
     @property
     def pulled(self) -> int:
@@ -48,7 +52,7 @@ class Bell:
             to be read, if only its end.
 
         Raises:
-            OSError, ValueError: The socket is closed.
+            OSError, ValueError: The socket is closed; by the program itself, it may be.
         """
         import select  # not before somebody waits: a bell may be needed before a process's first line
 
@@ -58,12 +62,17 @@ class Bell:
         if sock is not None:
             poll.register(sock, events or select.POLLIN)
         ready = poll.poll(None if timeout_s is None else timeout_s * 1000)
-        has_rung = is_readable = False
+        has_rung = is_readable = is_lost = False
         for descriptor, event in ready:
             if descriptor == self._heard:
                 has_rung = True
+                if event & (select.POLLNVAL | select.POLLHUP):
+                    self._mend()
             else:
+                is_lost = bool(event & select.POLLNVAL)
                 is_readable = bool(event & ~select.POLLOUT)
+        if is_lost:
+            raise OSError(EBADF, os.strerror(EBADF))
         if has_rung:
             try:
                 if os.read(self._heard, 65536).strip(b"!"):
@@ -77,5 +86,22 @@ class Bell:
         heard, pulled = self._heard, self._pulled
         self._heard = self._pulled = -1
         for descriptor in (heard, pulled):
-            if descriptor >= 0:
+            if descriptor >= 0 and not is_closed(descriptor):
                 os.close(descriptor)
+
+    def _mend(self) -> None:
+        """The program has closed our descriptors, with all that it had inherited.
+
+        The new ones have the same numbers: a signal's handler knows them.
+        """
+        for new, old in zip(os.pipe(), (self._heard, self._pulled), strict=True):
+            os.set_blocking(new, False)
+            take_place(new, old)
+        self.mended_s = time.monotonic()
+
+
+def _open() -> list[int]:
+    ends = [lift(end) for end in os.pipe()]
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends

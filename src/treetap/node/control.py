@@ -14,6 +14,8 @@ import _thread
 import time
 
 from treetap.errors import ControlPlaneError
+from treetap.link.dial import new_socket
+from treetap.link.lifting import is_closed, take_place
 from treetap.node import thread
 from treetap.node.bell import Bell
 
@@ -31,6 +33,8 @@ _GRACE_S, _SHORT_GRACE_S = 1.0, 0.1
 #: Beyond this even a flood of connections gets no further thread.
 _MAX_THREADS = 64
 _BACKLOG = 64
+#: A loop over a million descriptors takes half a second.
+_WATCH_S, _LOOK_S = 2.0, 0.05
 
 
 class Connection:
@@ -135,7 +139,7 @@ class ControlPlane:
         deadline_s = time.monotonic() + timeout_s
         if self._join(timeout_s):
             self._bell.close()
-        self._listener.close()
+        _close(self._listener)
         for connection in self._snapshot():
             if connection.is_reading:
                 connection.cut_off()
@@ -169,7 +173,7 @@ class ControlPlane:
         """After a fork: close the parent's sockets here, without shutting them down there."""
         self._is_closing = True
         self._bell.close()
-        self._listener.close()
+        _close(self._listener)
         for connection in list(self._connections.values()):
             connection.sock.close()
 
@@ -197,7 +201,7 @@ class ControlPlane:
                 if self._bell.take_signal() and self._on_signal is not None:
                     self._on_signal()
                 try:
-                    self._bell.wait(None, self._listener)
+                    self._wait()
                     descriptor, _address = self._listener._accept()
                 except BlockingIOError:
                     continue  # it was the bell, or the caller has gone
@@ -205,6 +209,7 @@ class ControlPlane:
                     # Out of descriptors, most likely: not worth dying for.
                     self._on_fault("accepting a connection", exc)
                     time.sleep(0.05)
+                    self._mend()
                     continue
                 self._begin(_socket.socket(fileno=descriptor))
             return not self._is_closing
@@ -213,6 +218,28 @@ class ControlPlane:
             return False
         finally:
             self._accepting.release()
+
+    def _wait(self) -> None:
+        """For a caller, or the bell.
+
+        Who closes all that it had inherited may come to our socket after the bell; while it is waited
+        for, the kernel doesn't tell.
+        """
+        is_watching = time.monotonic() < self._bell.mended_s + _WATCH_S
+        self._bell.wait(_LOOK_S if is_watching else None, self._listener)
+        if time.monotonic() < self._bell.mended_s + _WATCH_S:
+            self._mend()
+
+    def _mend(self) -> None:
+        """Listen again, if the program has closed our socket with all that it had inherited.
+
+        Raises:
+            ControlPlaneError: Somebody else has our port by now.
+        """
+        if self._is_closing or not is_closed(self._listener.fileno()):
+            return
+        listener = _bind(self.bound_host, self.bound_port)
+        take_place(listener.detach(), self._listener.fileno())
 
     def _begin(self, sock: Any) -> None:
         connection = Connection(sock, self._request_timeout_s)
@@ -255,6 +282,13 @@ class ControlPlane:
         connection.sock.close()
 
 
+def _close(sock: Any) -> None:
+    try:
+        sock.close()
+    except OSError:
+        pass  # the program has done so
+
+
 def loopback_of(host: str) -> str:
     """Where a process of this machine reaches what is bound to ``host``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
@@ -266,7 +300,7 @@ def _bind(host: str, port: int) -> Any:
         # As bytes: for text the interpreter imports its IDNA codec, and `re` with that.
         name = (host or "0.0.0.0").encode("utf-8")  # noqa: S104 - Detrix's meaning of an empty host
         address = _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)[0]
-        listener = _socket.socket(address[0], _socket.SOCK_STREAM)
+        listener = new_socket(address[0])
         listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         listener.bind(address[4])
         listener.listen(_BACKLOG)
