@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.event import listen
 
 from tests.store.filled import NODE, NOON, OTHER, SECOND
-from treetap.store import EventFilter, LossRow
+from treetap.store import EventFilter, LossRow, query
 from treetap.store.schema import node_key
 
 
@@ -103,3 +104,43 @@ def test_losses_are_left_out_if_only_hits_are_asked_for(filled):
     assert filled.found(probes=(1,), only_hits=True)[-1] == 9
     assert filled.count(EventFilter(probes=(1,), only_hits=True)) == 10
     assert filled.last_hits_ns((1,)) == {1: NOON + 9 * SECOND}
+
+
+@pytest.mark.parametrize("is_ascending", [False, True])
+@pytest.mark.parametrize(
+    "wanted", [{"probes": (1, 2)}, {"tree": "11-5"}, {"probes": (2, 1, 2), "pid": 12}]
+)
+def test_several_probes_and_nodes_come_in_the_order_of_their_ids(opened, wanted, is_ascending):
+    for number in range(9):
+        opened.put(
+            [[1]] * 3, probe=1 + number % 3, node=(NODE, OTHER)[number % 2], first_number=number
+        )
+    opened.flush()
+    filtered = EventFilter(**wanted)
+    everything = opened.events(EventFilter(), limit=1000, is_ascending=is_ascending).events
+    probes, pids = wanted.get("probes", (1, 2, 3)), {wanted.get("pid", 11), 12}
+    expected = [
+        event["id"] for event in everything if event["probe"] in probes and event["pid"] in pids
+    ]
+    found, cursor = [], None
+    while len(found) < len(expected):
+        page = opened.events(filtered, limit=4, cursor=cursor, is_ascending=is_ascending)
+        found += [event["id"] for event in page.events]
+        cursor = page.next_cursor
+    assert found == expected
+    assert opened.count(filtered) == len(expected)
+    skipped = opened.events(filtered, limit=4, skip=3, is_ascending=is_ascending)
+    assert [event["id"] for event in skipped.events] == expected[3:7]
+
+
+def test_a_page_of_several_probes_is_read_by_an_index_and_nothing_is_sorted(opened):
+    """A name that is used again makes two of one; of a million rows each page would be a second."""
+    said = []
+    with opened._engine.connect() as connection:
+        listen(opened._engine, "before_cursor_execute", lambda *args: said.append(args[2:4]))
+        query.events_page(connection, EventFilter(probes=(1, 2)), limit=5)
+        ((sql, values),) = (each for each in said if "UNION" in each[0])
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+    branches = [row[3] for row in plan if "event_by_probe" in row[3]]
+    assert len(branches) == 2
+    assert all("probe=?" in branch for branch in branches)
