@@ -60,6 +60,13 @@ def test_why_it_failed_in_a_program_that_has_ended_at_once_is_told(machine: Mach
     assert "[location-no-code]" in shown
 
 
+def test_a_function_of_the_script_is_armed_before_its_first_call(machine: Machine):
+    program = machine.program("main.py", "def f(a):\n    return a\nfor i in range(3):\n    f(i)\n")
+    machine.done("run", "--probe", "__main__:f", "a", "--", sys.executable, str(program))
+    assert wait_until(lambda: len(machine.events()) == 3, 20)
+    assert [event["values"] for event in machine.events()] == [{"a": number} for number in range(3)]
+
+
 def test_an_ambiguous_file_is_an_error_with_the_candidates(running: Machine):
     done = running.treetap("probe", "add", "shop.py:2", "price")
     assert done.returncode == 1

@@ -108,7 +108,7 @@ def find(
         return _find_function(location, swapper, modules)
     files, functions = _functions_of_file(location, modules)
     if every_function is None and not files:
-        every_function = {} if _is_starting() else all_functions()
+        every_function = {} if is_starting() else all_functions()
     for name, those in (every_function or {}).items():
         if means_file(location, name):
             functions += those
@@ -216,7 +216,7 @@ def _names_of(module: ModuleType) -> tuple[str, ...]:
     )
 
 
-def _is_starting() -> bool:
+def is_starting() -> bool:
     """Whether the interpreter's own start isn't over: then only modules have made functions."""
     spec = getattr(sys.modules.get("site"), "__spec__", None)
     return getattr(spec, "_initializing", False) is True

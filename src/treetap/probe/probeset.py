@@ -16,7 +16,14 @@ from treetap.model.status import Batch, ProbeState, ProbeStatus
 from treetap.probe.armed import ArmedProbe
 from treetap.probe.arming import ENGINES, Arming
 from treetap.probe.importing import ImportWatch, is_being_imported
-from treetap.probe.lookup import Found, FunctionsByFile, all_functions, find, find_in_code
+from treetap.probe.lookup import (
+    Found,
+    FunctionsByFile,
+    all_functions,
+    find,
+    find_in_code,
+    is_starting,
+)
 from treetap.probe.meant import means_file
 from treetap.probe.recorder import Recorder
 from treetap.probe.runpath import RunPathWatch
@@ -266,8 +273,10 @@ class ProbeSet:
                 location, self._arming.swapper, recorder.names, every_function=every_function
             )
         except LocationError:
+            # The script hasn't run yet, but its module is there.
+            is_early = location.module == "__main__" and is_starting()
             # A later search has nothing to say of what is armed.
-            if every_function is not None or not is_being_imported(location):
+            if every_function is not None or not (is_early or is_being_imported(location)):
                 raise
             found = Found(is_pending=True)
             self._modules = _UNKNOWN  # no other module need come for this one to be done
