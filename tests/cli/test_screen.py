@@ -44,17 +44,19 @@ HIT = {
 
 
 def test_a_hit_is_a_line_with_place_and_values():
-    line = feed.EventLines().line(HIT).plain
+    line = feed.EventLines(is_cut=True).line(HIT).plain
     assert line.split("  ")[1:] == ["shop[12]", "p1 shop.py:42", "total=7", "user='ann\\x9b'"]
 
 
 def test_a_loss_says_how_many():
-    line = feed.EventLines().line({**HIT, "kind": "loss", "lost": 1204, "values": {}}).plain
+    line = (
+        feed.EventLines(is_cut=True).line({**HIT, "kind": "loss", "lost": 1204, "values": {}}).plain
+    )
     assert "lost 1204 values" in line
 
 
 def test_columns_stay_aligned_as_longer_names_come():
-    lines = feed.EventLines()
+    lines = feed.EventLines(is_cut=True)
     lines.line({**HIT, "name": "a-longer-name"})
     first, second = (lines.line({**HIT, "name": name}).plain for name in ("x", "yy"))
     assert first.index("p1") == second.index("p1")
@@ -87,3 +89,10 @@ def test_skips_are_shown_by_reason():
         probe.skipped_text({"condition": 5, "first": 0, "throttle": 1}) == "condition 5, throttle 1"
     )
     assert probe.skipped_text({}) == "0"
+
+
+def test_what_another_program_reads_is_not_cut():
+    long = "x" * 500
+    event = {**HIT, "name": long, "probe_name": long, "values": {"text": long}}
+    assert feed.EventLines(is_cut=False).line(event).plain.count(long) == 3
+    assert long not in feed.EventLines(is_cut=True).line(event).plain

@@ -134,3 +134,10 @@ def test_the_free_names_are_those_that_a_reader_asks_for(text, free):
 )
 def test_the_name_that_makes_it_a_secret_is_found(text, name):
     assert secret_name(parse_expression(text), Redaction()) == name
+
+
+@pytest.mark.parametrize("text", ["await x", "(yield x)", "(yield from x)", "[i async for i in x]"])
+def test_what_only_a_function_could_evaluate_is_no_expression(text):
+    with pytest.raises(ExpressionError, match="need a function around them") as caught:
+        check(text, safety="trusted")
+    assert caught.value.slug == "expression-syntax"

@@ -53,8 +53,8 @@ def events(
         found = list(newest(client, {**filters, "limit": limit}))
     finally:
         client.close()
-    lines = feed.EventLines()
     out = screen.console()
+    lines = feed.EventLines(is_cut=out.is_terminal)
     for event in reversed(found):
         if as_json:
             screen.print_json(event)

@@ -5,6 +5,7 @@ Columns grow with what they have shown: a live feed has no last row to measure.
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,15 @@ _NODE_STYLES = ("cyan", "magenta", "green", "yellow", "blue", "bright_red")
 
 
 class EventLines:
-    """Makes lines of events; remembers how wide its columns are, and each process's colour."""
+    """Makes lines of events; remembers how wide its columns are, and each process's colour.
 
-    def __init__(self) -> None:
+    Args:
+        is_cut: Long names and values are; not where another program reads them.
+    """
+
+    def __init__(self, *, is_cut: bool) -> None:
+        limits = (_MAX_NODE_CHARS, _MAX_PROBE_CHARS, _MAX_VALUE_CHARS)
+        self._max_node, self._max_probe, self._max_value = limits if is_cut else (sys.maxsize,) * 3
         self._node_chars = 0
         self._probe_chars = 0
         self._style_of: dict[str, str] = {}
@@ -34,8 +41,8 @@ class EventLines:
         """One line of a ``hit`` or a ``loss``."""
         from rich.text import Text
 
-        node = _cut(f"{event.get('name') or '?'}[{event.get('pid') or '?'}]", _MAX_NODE_CHARS)
-        probe = _cut(probe_text(event), _MAX_PROBE_CHARS)
+        node = _cut(f"{event.get('name') or '?'}[{event.get('pid') or '?'}]", self._max_node)
+        probe = _cut(probe_text(event), self._max_probe)
         self._node_chars = max(self._node_chars, len(node))
         self._probe_chars = max(self._probe_chars, len(probe))
         text = Text(no_wrap=True, end="")
@@ -45,7 +52,7 @@ class EventLines:
         if event.get("kind") == "loss":
             text.append(f"lost {event.get('lost')} values", style="bold red")
         else:
-            _append_values(text, event.get("values") or {})
+            _append_values(text, event.get("values") or {}, self._max_value)
         return text
 
     def _node_style(self, node: str) -> str:
@@ -71,15 +78,13 @@ def time_text(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns / 1e9).astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
-def _append_values(text: Text, values: Mapping[str, Any]) -> None:
+def _append_values(text: Text, values: Mapping[str, Any], max_chars: int) -> None:
     for index, (expression, value) in enumerate(values.items()):
         if index:
             text.append("  ")
         text.append(screen.plain(expression), style="blue")
         text.append("=")
-        text.append(
-            screen.plain(captured.render(value, _MAX_VALUE_CHARS)), style=_value_style(value)
-        )
+        text.append(screen.plain(captured.render(value, max_chars)), style=_value_style(value))
 
 
 def _value_style(value: Any) -> str:

@@ -145,8 +145,8 @@ class Follower:
 
 
 def _line_printer() -> Callable[[dict[str, Any]], None]:
-    lines = feed.EventLines()
     out = screen.console()
+    lines = feed.EventLines(is_cut=out.is_terminal)
 
     def show(event: dict[str, Any]) -> None:
         out.print(lines.line(event), overflow="ellipsis", crop=True, soft_wrap=not out.is_terminal)

@@ -91,6 +91,12 @@ def _check_size(tree: ast.expr) -> None:
         level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
+def _suspends(node: ast.AST) -> bool:
+    """Whether only a coroutine or a generator could evaluate it."""
+    is_async = isinstance(node, ast.comprehension) and bool(node.is_async)
+    return is_async or isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom))
+
+
 def check(text: str, *, safety: str, redaction: Redaction | None = None) -> ast.expr:
     """Parse ``text``, and refuse what its safety level doesn't allow.
 
@@ -105,6 +111,8 @@ def check(text: str, *, safety: str, redaction: Redaction | None = None) -> ast.
     """
     tree = parse_expression(text)
     if safety == "trusted":
+        if any(map(_suspends, ast.walk(tree))):
+            raise _not_an_expression(text, "await and yield need a function around them")
         return tree
     refuse_strict(tree)
     name = secret_name(tree, redaction or _DEFAULT_REDACTION)

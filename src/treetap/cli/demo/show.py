@@ -34,7 +34,7 @@ class Watch:
         self.lost = 0
         self.is_shown = True
         self._client = client
-        self._lines = feed.EventLines()
+        self._lines = feed.EventLines(is_cut=True)
         self._recent: deque[Any] = deque(maxlen=_ROWS)
         self._console = screen.console()
         self._live: Live | None = None

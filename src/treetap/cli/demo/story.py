@@ -120,7 +120,7 @@ def _act_pending(stage: Stage) -> None:
     if record:
         from treetap.cli.feed import EventLines
 
-        print(f"  {EventLines().line(record[0]).plain}")
+        print(f"  {EventLines(is_cut=True).line(record[0]).plain}")
 
 
 def _act_sleep(stage: Stage, threads_before: int) -> list[str]:
