@@ -71,3 +71,21 @@ def test_a_limit_may_be_none_or_long(given, limit_s):
 def test_what_is_no_limit_is_refused(given):
     with pytest.raises((ValueError, TypeError)):
         checks.limit(given)
+
+
+@pytest.mark.parametrize("given", ["", "sqlite:////tmp/a.db", "postgresql://me@host/name"])
+def test_a_database_is_one_of_two_kinds(given):
+    assert checks.database(f" {given} ") == given
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("mysql://foo", "sqlite:////absolute/path.db"),
+        ("treetap.db", "sqlite:////absolute/path.db"),
+        ("postgresql+nodriver://me@host/name", "not installed"),
+    ],
+)
+def test_a_database_that_no_daemon_could_use_is_told_before_one_ends_for_it(given, why):
+    with pytest.raises(ValueError, match=why):
+        checks.database(given)

@@ -140,6 +140,22 @@ def origins(given: Any) -> tuple[str, ...]:
     return found
 
 
+def database(given: Any) -> str:
+    """A URL of a database for the daemon; ``""`` for a file of its own."""
+    found = text(given)
+    kind, _, driver = found.partition(":")[0].partition("+")
+    if not found:
+        return found
+    if "://" not in found or kind not in ("sqlite", "postgresql"):
+        raise ValueError("it must be sqlite:////absolute/path.db or postgresql://user@host/name")
+    if kind == "postgresql":
+        from importlib.util import find_spec
+
+        if find_spec(driver or "psycopg") is None:
+            raise ValueError("its driver is not installed: pip install 'treetap[postgresql]'")
+    return found
+
+
 def paths(given: Any) -> tuple[str, ...]:
     """Paths of a URL, as a list or separated by commas."""
     found = names(given)

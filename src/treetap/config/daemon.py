@@ -124,7 +124,7 @@ KEYS: dict[str, Key] = {
         checks.one_of("debug", "info", "warning", "error"), "What daemon.log in the home has."
     ),
     "store.url": Key(
-        checks.text,
+        checks.database,
         "The database: sqlite:////absolute/path.db, or with the extra postgresql: postgresql://user@host/name; treetap.db in the home if empty.",
         is_hot=False,
         variable="TREETAP_STORE",
