@@ -435,3 +435,27 @@ def test_an_error_of_a_command_is_said_and_the_prompt_stays(shells):
     program.line("c")
     program.expect("all done")
     program.end()
+
+
+def test_ctrl_c_in_a_step_shows_the_program_and_not_what_the_debugger_calls(shells):
+    program = shells.run(
+        """
+        def count():
+            breakpoint()
+            number = 0
+            while True:
+                number += 1
+                if number % 500 == 0:
+                    print("ticks", flush=True)
+        count()
+        """
+    )
+    program.prompt()
+    for _ in range(15):
+        program.line("r")
+        program.expect("ticks\n")
+        program.type("\x03")
+        assert program.expect(r"> (\S+)\(\d+\)(\w+)\(")[1].endswith("program.py")
+        program.prompt()
+    program.line("q")
+    program.end(1)

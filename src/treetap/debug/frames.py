@@ -60,6 +60,13 @@ def is_suspending(frame: FrameType) -> bool:
 
 def program_frame(frame: FrameType | None) -> FrameType | None:
     """The innermost frame of the program, where the debugger itself was interrupted."""
+    traced = frame
+    while traced is not None:
+        # What it calls on the way (fnmatch, posixpath) is the debugger's too.
+        if traced.f_code.co_name == "trace_dispatch" and traced.f_globals.get("__name__") == "bdb":
+            frame = traced.f_back
+            break
+        traced = traced.f_back
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] in (
         "treetap",
         "bdb",
