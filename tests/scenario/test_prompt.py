@@ -227,9 +227,8 @@ def test_an_error_inside_pdb_releases(shells):
         """
     )
     program.prompt()
-    program.line("!import treetap.debug.prompt as p; p.Prompt.do_where = lambda self, arg: 1 / 0")
-    program.prompt()
-    program.line("where")
+    # Not in a command, whose error is its own.
+    program.line("!import treetap.debug.prompt as p; p.Prompt.postcmd = lambda *_: 1 / 0")
     program.expect("the prompt failed")
     program.expect("still here")
     program.end()
