@@ -148,6 +148,18 @@ async def test_a_tree_whose_spawner_is_killed_is_gone_and_starts_nothing_more():
 
 
 @trio.testing.trio_test
+async def test_the_next_nursery_after_a_spawner_was_killed_begins_a_tree_anew():
+    for _ in range(3):
+        with pytest.raises(ExceptionGroup):
+            async with open_nursery() as nursery:
+                portal = await nursery.start_actor("worker")
+                os.kill(act.parent_of(portal.actor.pid), signal.SIGKILL)
+                await portal.run(act.wait_forever)
+        async with open_nursery() as nursery:
+            assert await nursery.run(act.add, 1, 2) == 3
+
+
+@trio.testing.trio_test
 async def test_an_actor_that_talks_nonsense_to_the_spawner_is_ended_and_nobody_else():
     with pytest.raises(ExceptionGroup) as caught:
         async with open_nursery() as nursery:

@@ -100,6 +100,11 @@ class Runtime:
         """Whether it was this process that began the tree."""
         return self.parent is None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the spawner is gone, and all that it had started."""
+        return self.control.is_lost and not self.control.child_count
+
     def open_peer(
         self,
         stream: Any,
@@ -246,11 +251,13 @@ def current_actor() -> ActorId:
 def obtain(name: str | None) -> Runtime:
     """The runtime of this run; begins a tree if there is none, of which this is the root.
 
+    One whose spawner was killed is none any more, as soon as nothing is left of its actors.
+
     Args:
         name: Of the root; ``root`` if ``None``.
     """
     runtime = current()
-    if runtime is not None:
+    if runtime is not None and not (runtime.is_root and runtime.is_over):
         return runtime
     node = tapping.tap_root()
     me = ActorId.here(name or ROOT_NAME, own_id())
