@@ -615,3 +615,11 @@ def test_a_probe_that_was_taken_out_stays_out(programs, stage):
         stage.probe_set.tick()
         assert module.step.__code__ is code
         time.sleep(0.02)
+
+
+def test_a_module_goes_by_the_name_that_it_is_imported_by(stage):
+    stage.probe_set.apply([Probe("p", Location(module="os.path", qualname="join"), ("a",))])
+    os.path.join("here", "there")
+    (status,) = stage.probe_set.statuses()
+    assert status.state == "armed"
+    assert status.hits >= 1

@@ -173,7 +173,11 @@ def file_of(module: ModuleType) -> str:
 
 
 def _find_function(location: Location, swapper: Swapper, modules: Sequence[ModuleType]) -> Found:
-    of_that_name = [module for module in modules if location.module in _names_of(module)]
+    # Some are imported by another name than their own: os.path is posixpath.
+    imported = sys.modules.get(location.module)
+    of_that_name = [
+        module for module in modules if module is imported or location.module in _names_of(module)
+    ]
     if not of_that_name:
         return Found(is_pending=True)
     functions = [function for module in of_that_name for function in functions_of_module(module)]
