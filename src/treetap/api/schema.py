@@ -150,11 +150,9 @@ SCHEMAS: dict[str, Schema] = {
         skipped=said(_SKIPPED, "By reason. With recorded it makes hits."),
         lost=said(WHOLE, "Rows that never came or could not be kept."),
         nodes=array(closed(**_NODE_OF_EVENT, **_STATUS)),
-        last_node=nullable(
-            {
-                **closed(**_NODE_OF_EVENT, **_STATUS),
-                "description": "How it fared in the last node that is gone, for ten minutes.",
-            }
+        last_node=said(
+            nullable(closed(**_NODE_OF_EVENT, **_STATUS)),
+            "How it fared in the last node that is gone, for ten minutes.",
         ),
     ),
     "Hit": closed(

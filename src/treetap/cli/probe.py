@@ -76,10 +76,10 @@ def show(
     statuses = found["nodes"]
     if not statuses:
         last = found.get("last_node")
-        statuses = [last] if last else []
         print(f"  in no node at present{'; in the last one:' if last else ''}")
-    if not statuses:
-        return
+        if not last:
+            return
+        statuses = [last]
     print()
     screen.print_table(_NODE_HEADERS, [_node_row(status) for status in statuses])
     for status in statuses:

@@ -14,6 +14,7 @@ from treetap.errors import LinkError
 from treetap.link import auth, handshake
 from treetap.link.address import is_loopback
 from treetap.link.dial import dial, dial_unix
+from treetap.link.lifting import close_socket
 from treetap.wire import codec, frame
 
 TYPE_CHECKING = False
@@ -148,10 +149,7 @@ class LinkConnection:
 
     def close(self) -> None:
         """Close the socket; idempotent."""
-        try:
-            self._socket.close()
-        except OSError:
-            pass  # the program has done so, with all that it had inherited
+        close_socket(self._socket)
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 when closed."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: No higher: the kernel's table of a process grows with the highest number, and each fork copies it.
 _MAX_LIMIT = 1024
 #: Of a process that may have fewer, each number is needed.
@@ -46,3 +50,11 @@ def take_place(descriptor: int, of: int) -> None:
     if descriptor != of:
         os.dup2(descriptor, of, inheritable=False)
         os.close(descriptor)
+
+
+def close_socket(sock: Any) -> None:
+    """Close a socket whose descriptor the program may have closed, with all that it had inherited."""
+    try:
+        sock.close()
+    except OSError:
+        pass

@@ -17,7 +17,7 @@ class Bell:
     """Wait for a socket or for the bell, whichever comes first."""
 
     def __init__(self) -> None:
-        self._heard, self._pulled = _open()
+        self._heard, self._pulled = map(lift, _pipe())
         self._was_signalled = False
         #: When the program had closed our descriptors; it may be at the others still.
         self.mended_s = float("-inf")
@@ -94,14 +94,14 @@ class Bell:
 
         The new ones have the same numbers: a signal's handler knows them.
         """
-        for new, old in zip(os.pipe(), (self._heard, self._pulled), strict=True):
-            os.set_blocking(new, False)
+        for new, old in zip(_pipe(), (self._heard, self._pulled), strict=True):
             take_place(new, old)
         self.mended_s = time.monotonic()
 
 
-def _open() -> list[int]:
-    ends = [lift(end) for end in os.pipe()]
+def _pipe() -> tuple[int, int]:
+    """One of which neither end waits."""
+    ends = os.pipe()
     for end in ends:
         os.set_blocking(end, False)
     return ends

@@ -15,7 +15,7 @@ import time
 
 from treetap.errors import ControlPlaneError
 from treetap.link.dial import new_socket
-from treetap.link.lifting import is_closed, take_place
+from treetap.link.lifting import close_socket, is_closed, take_place
 from treetap.node import thread
 from treetap.node.bell import Bell
 
@@ -139,7 +139,7 @@ class ControlPlane:
         deadline_s = time.monotonic() + timeout_s
         if self._join(timeout_s):
             self._bell.close()
-        _close(self._listener)
+        close_socket(self._listener)
         for connection in self._snapshot():
             if connection.is_reading:
                 connection.cut_off()
@@ -173,7 +173,7 @@ class ControlPlane:
         """After a fork: close the parent's sockets here, without shutting them down there."""
         self._is_closing = True
         self._bell.close()
-        _close(self._listener)
+        close_socket(self._listener)
         for connection in list(self._connections.values()):
             connection.sock.close()
 
@@ -280,13 +280,6 @@ class ControlPlane:
         with self._lock:
             self._connections.pop(id(connection), None)
         connection.sock.close()
-
-
-def _close(sock: Any) -> None:
-    try:
-        sock.close()
-    except OSError:
-        pass  # the program has done so
 
 
 def loopback_of(host: str) -> str:
