@@ -285,9 +285,13 @@ def test_a_python_without_treetap_and_msgspec_is_a_node_all_the_same(run, home, 
             import treetap
             from treetap.wire import codec
             deadline = time.monotonic() + 20
-            while treetap.status()["link"] != "connected" and time.monotonic() < deadline:
+            def found():
+                status = treetap.status()
+                return status["state"], status["link"]
+            # The link's thread may connect before the other one has said that the node is awake.
+            while found() != ("awake", "connected") and time.monotonic() < deadline:
                 time.sleep(0.01)
-            print(treetap.status()["state"], treetap.status()["link"])
+            print(*found())
             """
         # -S leaves the installed packages out; the hook is then imported by hand.
         hook = f"import sys; sys.path.insert(0, {launch.startup_directory()!r})\ntry: import sitecustomize\nexcept ImportError: pass\n"
