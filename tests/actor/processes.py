@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
 
 from treetap.actor import current_actor, open_nursery
+
+#: A grace for actors that end in order: a busy machine may take long to let them.
+PATIENCE_S = 30.0
 
 
 def state_of(pid: int) -> str:
@@ -56,7 +60,18 @@ def children_of(pid: int) -> list[int]:
         return []
 
 
-async def gone(*pids: int, within_s: float = 10.0) -> None:
+async def cancel_when(begun: Callable[[], object], scope: trio.CancelScope) -> None:
+    """Cancel ``scope`` once ``begun`` gives something true.
+
+    A limit of time instead might end before what is to be cancelled has begun.
+    """
+    with trio.fail_after(30):
+        while not begun():
+            await trio.sleep(0.002)
+    scope.cancel()
+
+
+async def gone(*pids: int, within_s: float = 30.0) -> None:
     """Wait until there is none of these processes."""
     with trio.fail_after(within_s):
         while any(is_there(pid) for pid in pids):
@@ -150,7 +165,7 @@ def written_pids(folder: Path, count: int) -> list[int] | None:
     return [int(text) for text in texts] if len(texts) == count and all(texts) else None
 
 
-async def grown(folder: Path, count: int, within_s: float = 20.0) -> list[int]:
+async def grown(folder: Path, count: int, within_s: float = 60.0) -> list[int]:
     """Wait until a tree of ``count`` actors is up; their pids."""
     with trio.fail_after(within_s):
         while True:

@@ -59,7 +59,7 @@ class Program:
             if self.process.poll() is None or pid != self.process.pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
@@ -71,7 +71,7 @@ class Program:
             assert self.process.poll() is None, "the program has ended"
             return written_pids(self.folder, count)
 
-        return wait_until(are_up, 20)
+        return wait_until(are_up, 60)
 
     def rest(self) -> dict[int, str]:
         """What there is of it: all processes that it has started at any depth, and itself."""

@@ -9,6 +9,7 @@ import trio
 from trio.testing import trio_test, wait_all_tasks_blocked
 
 from tests.actor.pair import open_pair, open_portal
+from tests.actor.processes import cancel_when
 from treetap.actor.context import Context
 from treetap.errors import ActorDied, ActorError, PayloadError, RemoteCancelled, RemoteError
 
@@ -16,12 +17,14 @@ from treetap.errors import ActorDied, ActorError, PayloadError, RemoteCancelled,
 done: list[Any] = []
 #: What they wait for.
 gate = threading.Event()
+begun = threading.Event()
 
 
 @pytest.fixture(autouse=True)
 def nothing_done():
     done.clear()
     gate.clear()
+    begun.clear()
 
 
 async def add(a: int, b: int = 10) -> int:
@@ -106,6 +109,7 @@ def fail_in_a_thread() -> None:
 
 
 def wait_in_a_thread() -> None:
+    begun.set()
     assert gate.wait(30)
     done.append("thread ended")
 
@@ -265,8 +269,10 @@ async def test_a_call_in_a_cancelled_scope_is_not_made():
 @trio_test
 async def test_a_thread_that_is_cancelled_is_left_to_itself():
     async with open_portal() as portal:
-        with trio.fail_after(10), trio.move_on_after(0.01) as scope:
-            await portal.run_sync(wait_in_a_thread)
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cancel_when, begun.is_set, scope)
+                await portal.run_sync(wait_in_a_thread)
         assert scope.cancelled_caught
         assert done == []
         gate.set()

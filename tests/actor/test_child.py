@@ -165,7 +165,7 @@ async def test_standard_input_is_empty(method: str):
 async def test_what_it_prints_is_where_its_parent_prints(
     method: str, capfd: pytest.CaptureFixture[str]
 ):
-    async with open_nursery(start_method=method) as nursery:
+    async with open_nursery(start_method=method, cancel_grace_s=act.PATIENCE_S) as nursery:
         portal = await nursery.start_actor("worker")
         await portal.run(say, "ünd")
     assert capfd.readouterr().out == "ünd\n"
@@ -174,7 +174,7 @@ async def test_what_it_prints_is_where_its_parent_prints(
 @both
 @trio.testing.trio_test
 async def test_what_is_to_be_done_at_exit_is_done(method: str, tmp_path: Path):
-    async with open_nursery(start_method=method) as nursery:
+    async with open_nursery(start_method=method, cancel_grace_s=act.PATIENCE_S) as nursery:
         portal = await nursery.start_actor("worker")
         await portal.run(at_exit_write, str(tmp_path / "exit"))
     assert (tmp_path / "exit").read_text() == "done"

@@ -263,8 +263,9 @@ async def test_a_function_that_cancels_itself_is_an_error_here():
 @trio_test
 async def test_a_cancelled_block_cancels_the_function_and_waits_for_its_end():
     async with open_portal() as portal:
-        with trio.move_on_after(0.05) as scope:
+        with trio.CancelScope() as scope:
             async with portal.open_context(stay_in_a_stream):
+                scope.cancel()
                 await trio.sleep_forever()
         assert scope.cancelled_caught
         assert done == ["ended"]
@@ -292,9 +293,9 @@ async def test_leaving_the_block_lets_a_function_that_reads_the_stream_end():
 @trio_test
 async def test_a_block_that_is_cancelled_while_it_is_left_cancels_the_function():
     async with open_portal() as portal:
-        with trio.move_on_after(0.05) as scope:
+        with trio.CancelScope() as scope:
             async with portal.open_context(stay):
-                pass
+                scope.cancel()
         assert scope.cancelled_caught
         assert done == ["ended"]
 
@@ -303,8 +304,9 @@ async def test_a_block_that_is_cancelled_while_it_is_left_cancels_the_function()
 async def test_what_goes_wrong_over_there_while_it_is_cancelled_is_not_lost():
     async with open_portal() as portal:
         with pytest.raises(LookupError, match="over there"):
-            with trio.move_on_after(0.05):
+            with trio.CancelScope() as scope:
                 async with portal.open_context(fail_when_cancelled):
+                    scope.cancel()
                     await trio.sleep_forever()
 
 

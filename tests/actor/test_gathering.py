@@ -69,7 +69,9 @@ async def test_nothing_to_gather_is_no_error():
 
 
 @trio_test
-async def test_an_error_in_one_entry_cancels_the_others_and_leaves_those_entered():
+async def test_an_error_in_one_entry_cancels_the_others_and_leaves_those_entered(
+    autojump_clock: MockClock,
+):
     log = Log()
     contexts = [
         log.context("ready"),
@@ -151,7 +153,7 @@ async def test_a_block_error_passes_through_the_nursery_of_a_context_without_bei
 
 
 @trio_test
-async def test_a_cancelled_block_leaves_all_contexts():
+async def test_a_cancelled_block_leaves_all_contexts(autojump_clock: MockClock):
     log = Log()
     with trio.move_on_after(0.01) as scope:
         async with gather_contexts([log.context("a"), log.context("b")]):
@@ -161,7 +163,7 @@ async def test_a_cancelled_block_leaves_all_contexts():
 
 
 @trio_test
-async def test_a_cancellation_while_entering_leaves_what_is_entered():
+async def test_a_cancellation_while_entering_leaves_what_is_entered(autojump_clock: MockClock):
     log = Log()
     with trio.move_on_after(0.01) as scope:
         async with gather_contexts([log.context("a"), log.context("never", enter_s=1000)]):
@@ -171,7 +173,7 @@ async def test_a_cancellation_while_entering_leaves_what_is_entered():
 
 
 @trio_test
-async def test_what_fails_while_it_is_cancelled_is_told():
+async def test_what_fails_while_it_is_cancelled_is_told(autojump_clock: MockClock):
     log = Log()
     with pytest.raises(OSError, match="a"), trio.move_on_after(0.01):
         async with gather_contexts([log.context("a", fails="exit"), log.context("b")]):
@@ -179,7 +181,7 @@ async def test_what_fails_while_it_is_cancelled_is_told():
 
 
 @trio_test
-async def test_a_context_that_ends_itself_ends_the_block():
+async def test_a_context_that_ends_itself_ends_the_block(autojump_clock: MockClock):
     @asynccontextmanager
     async def limited() -> AsyncIterator[None]:
         with trio.move_on_after(0.01):

@@ -74,7 +74,7 @@ async def test_an_error_of_the_block_ends_the_actors_and_is_raised():
 @trio.testing.trio_test
 async def test_an_error_in_one_actor_cancels_what_runs_in_the_others(tmp_path: Path):
     with pytest.raises(ExceptionGroup) as caught:
-        async with open_nursery() as nursery:
+        async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
             other = await nursery.start_actor("other")
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(other.run, act.write_when_cancelled, str(tmp_path / "end"))
@@ -88,7 +88,7 @@ async def test_an_error_in_one_actor_cancels_what_runs_in_the_others(tmp_path: P
 @trio.testing.trio_test
 async def test_a_death_that_nobody_waits_for_is_raised_by_the_nursery():
     with pytest.raises(ExceptionGroup) as caught:
-        async with open_nursery() as nursery:
+        async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
             portal = await nursery.start_actor("victim")
             other = await nursery.start_actor("other")
             act.os.kill(portal.actor.pid, signal.SIGKILL)
@@ -157,7 +157,7 @@ async def test_the_error_of_a_death_is_the_only_one_when_the_block_waited_for_it
 
 @trio.testing.trio_test
 async def test_a_portal_ends_its_actor_and_tells_how_it_ended():
-    async with open_nursery() as nursery:
+    async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
         portal = await nursery.start_actor("worker")
         await portal.cancel()
         assert not act.is_there(portal.actor.pid)
@@ -196,7 +196,7 @@ async def test_a_nursery_can_end_its_actors_and_go_on():
 @trio.testing.trio_test
 async def test_a_cancelled_nursery_lets_its_actors_clean_up(tmp_path: Path):
     with trio.move_on_after(30) as scope:
-        async with open_nursery() as nursery:
+        async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
             portal = await nursery.start_actor("worker")
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(portal.run, act.write_when_cancelled, str(tmp_path / "end"), 0.2)

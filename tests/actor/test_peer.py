@@ -194,7 +194,7 @@ async def test_cancelling_serve_leaves_no_task_no_thread_and_no_socket():
             far.scope.cancel()
         assert near._pipe._sock.fileno() == far._pipe._sock.fileno() == -1
     assert count_tasks() == tasks
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # trio's own end when they were idle for a while
     assert done.count("begun") == done.count("ended") == 6
 
 
@@ -531,11 +531,12 @@ async def test_a_flood_that_nobody_reads_the_answers_of_is_bounded():
             call = frame(message.CALL, 1, ["tests.actor.test_peer", "large_answer", 0, [], {}])
             for number in range(1, 200):
                 theirs.send(call[:5] + number.to_bytes(4, "big") + call[9:])
-            with trio.move_on_after(0.5):
-                while True:
+            with trio.fail_after(30):
+                while done.count("answered") < 199:
                     await trio.sleep(0.01)
                     assert peer.sender._outbox.size_bytes < 3_000_000
-            assert done.count("answered") == 199
+            await wait_all_tasks_blocked(0.1)
+            assert peer.sender._outbox.size_bytes < 3_000_000
             nursery.cancel_scope.cancel()
 
 

@@ -305,9 +305,9 @@ async def test_an_error_while_closing_reaches_the_last_user_with_the_block_s_as_
 async def test_the_cancelled_last_user_cancels_the_closing_and_waits_for_its_end():
     resource = Resource()
     resource.may_close = trio.Event()
-    with trio.move_on_after(0.01) as scope:
+    with trio.CancelScope() as scope:
         async with maybe_open_context(resource.open):
-            pass
+            scope.cancel()
     assert scope.cancelled_caught
     assert resource.closed == 1
 

@@ -109,7 +109,7 @@ async def test_a_program_left_by_an_actor_that_was_killed_is_ended():
 
 @trio.testing.trio_test
 async def test_a_program_left_by_an_actor_that_ended_in_order_is_left():
-    async with open_nursery() as nursery:
+    async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
         portal = await nursery.start_actor("worker")
         left = await portal.run(start_sleeper, {})
         await portal.cancel()
@@ -121,7 +121,7 @@ async def test_a_program_left_by_an_actor_that_ended_in_order_is_left():
 
 @trio.testing.trio_test
 async def test_a_death_is_told_though_a_child_of_the_dead_holds_its_channel_open():
-    async with open_nursery() as nursery:
+    async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
         victim = await nursery.start_actor("victim")
         copied = await victim.run(fork_a_copy)
         with pytest.raises(ActorDied, match="SIGKILL"):
@@ -219,7 +219,8 @@ async def test_many_rounds_leave_no_descriptor_behind():
             for _ in range(5):
                 await nursery.run(act.pid)
             counts.append([len(os.listdir(f"/proc/{pid}/fd")) for pid in (spawner, os.getpid())])
-    assert counts[1] == counts[-1], counts
+    # Fewer, if what an earlier test left was collected meanwhile.
+    assert all(last <= early for early, last in zip(counts[1], counts[-1], strict=True)), counts
 
 
 def test_a_copy_of_the_root_does_not_keep_a_tree_alive_whose_root_is_dead(tmp_path: Path):

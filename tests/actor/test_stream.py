@@ -220,10 +220,20 @@ async def test_a_slow_reader_holds_up_the_sender_by_count():
     async with open_portal() as portal, portal.open_context(never_read) as (ctx, _):
         async with ctx.open_stream() as stream:
             sent = 0
-            with trio.move_on_after(0.1):
+
+            async def send() -> None:
+                nonlocal sent
                 while True:
                     await stream.send(sent)
                     sent += 1
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(send)
+                with trio.fail_after(30):
+                    while sent < 10:
+                        await trio.sleep(0.002)
+                await trio.sleep(0.1)
+                nursery.cancel_scope.cancel()
             assert sent == 10
         await ctx.cancel()
 
@@ -233,10 +243,20 @@ async def test_a_slow_reader_holds_up_the_sender_by_size():
     async with open_portal() as portal, portal.open_context(never_read) as (ctx, _):
         async with ctx.open_stream() as stream:
             sent = 0
-            with trio.move_on_after(0.1):
+
+            async def send() -> None:
+                nonlocal sent
                 while True:
                     await stream.send("x" * 40_000)
                     sent += 1
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(send)
+                with trio.fail_after(30):
+                    while sent < 3:
+                        await trio.sleep(0.002)
+                await trio.sleep(0.1)
+                nursery.cancel_scope.cancel()
             assert sent == 3  # the third goes over what is left
         await ctx.cancel()
 

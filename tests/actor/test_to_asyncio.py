@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import threading
-import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,26 @@ flavour: contextvars.ContextVar[str] = contextvars.ContextVar("flavour", default
 
 def threads_of_ours() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "treetap asyncio"]
+
+
+async def until(begun: threading.Event) -> None:
+    with trio.fail_after(30):
+        while not begun.is_set():
+            await trio.sleep(0.002)
+
+
+@contextlib.contextmanager
+def cancelled_when(begun: threading.Event) -> Iterator[trio.CancelScope]:
+    """A block that is cancelled when the asyncio function has begun; before that there is none."""
+
+    async def cancel() -> None:
+        await until(begun)
+        scope.cancel()
+
+    with trio.CancelScope() as scope:
+        # No nursery: the error of the block is to come out as it is.
+        trio.lowlevel.spawn_system_task(cancel)
+        yield scope
 
 
 async def add(a: int, b: int) -> int:
@@ -84,16 +105,18 @@ async def test_an_error_that_would_end_an_asyncio_loop_ends_only_its_task(
 @trio_test
 async def test_a_cancelled_call_cancels_the_task_and_waits_for_its_end():
     log: list[str] = []
+    begun = threading.Event()
 
     async def work() -> None:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         except asyncio.CancelledError:
             await asyncio.sleep(0.05)
             log.append("cleaned up")
             raise
 
-    with trio.move_on_after(0.05) as scope:
+    with cancelled_when(begun) as scope:
         await run_task(work)
     assert scope.cancelled_caught
     assert log == ["cleaned up"]
@@ -101,14 +124,17 @@ async def test_a_cancelled_call_cancels_the_task_and_waits_for_its_end():
 
 @trio_test
 async def test_a_task_that_finishes_in_spite_of_its_cancellation_has_its_result_told():
+    begun = threading.Event()
+
     async def stubborn() -> str:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         except asyncio.CancelledError:
             return "done all the same"
         return ""
 
-    with trio.move_on_after(0.05) as scope:
+    with cancelled_when(begun) as scope:
         assert await run_task(stubborn) == "done all the same"
     assert scope.cancel_called
     assert not scope.cancelled_caught
@@ -116,13 +142,16 @@ async def test_a_task_that_finishes_in_spite_of_its_cancellation_has_its_result_
 
 @trio_test
 async def test_an_error_in_the_clean_up_of_a_cancelled_task_comes_out():
+    begun = threading.Event()
+
     async def clumsy() -> None:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         finally:
             raise OSError("in the clean-up")
 
-    with pytest.raises(OSError, match="in the clean-up"), trio.move_on_after(0.05):
+    with pytest.raises(OSError, match="in the clean-up"), cancelled_when(begun):
         await run_task(clumsy)
 
 
@@ -164,8 +193,10 @@ async def test_a_task_that_is_cancelled_by_itself_is_an_error_that_says_so():
 
 @trio_test
 async def test_the_function_runs_outside_of_the_main_thread_and_trio_goes_on_meanwhile():
+    ticked = threading.Event()
+
     def block() -> None:
-        time.sleep(0.2)
+        assert ticked.wait(30)
 
     async def hog() -> str:
         block()
@@ -178,13 +209,14 @@ async def test_the_function_runs_outside_of_the_main_thread_and_trio_goes_on_mea
         nonlocal turns
         while not done.is_set():
             turns += 1
+            if turns > 10:
+                ticked.set()
             await trio.sleep(0.001)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(count_turns)
         assert await run_task(hog) == "treetap asyncio"
         done.set()
-    assert turns > 10
 
 
 @trio_test
@@ -314,6 +346,9 @@ async def test_a_slow_receiver_holds_up_the_sender_on_either_side():
 
     async with open_channel_from(flood, max_buffer=5) as channel:
         assert await channel.receive() == 0
+        with trio.fail_after(30):
+            while sent < 6:
+                await trio.sleep(0.002)
         await trio.sleep(0.05)
         assert sent == 6
         channel.cancel()
@@ -369,9 +404,11 @@ async def test_an_error_of_the_function_comes_out_also_of_who_waits_for_its_resu
 @trio_test
 async def test_an_error_of_the_block_cancels_the_function_and_comes_out_as_it_is():
     log: list[str] = []
+    begun = threading.Event()
 
     async def work(_channel: AsyncioEnd) -> None:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         except asyncio.CancelledError:
             await asyncio.sleep(0.02)
@@ -380,22 +417,25 @@ async def test_an_error_of_the_block_cancels_the_function_and_comes_out_as_it_is
 
     with pytest.raises(KeyError, match="trio's"):
         async with open_channel_from(work):
-            await trio.sleep(0.02)
+            await until(begun)
             raise KeyError("trio's")
     assert log == ["cancelled"]
 
 
 @trio_test
 async def test_errors_of_both_come_out_together():
+    begun = threading.Event()
+
     async def clumsy(_channel: AsyncioEnd) -> None:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         finally:
             raise OSError("in the clean-up")
 
     with pytest.raises(ExceptionGroup) as caught:
         async with open_channel_from(clumsy):
-            await trio.sleep(0.02)
+            await until(begun)
             raise KeyError("trio's")
     assert [type(error) for error in caught.value.exceptions] == [KeyError, OSError]
 
@@ -403,14 +443,16 @@ async def test_errors_of_both_come_out_together():
 @trio_test
 async def test_a_cancelled_block_cancels_the_function_and_waits_for_its_end():
     log: list[str] = []
+    begun = threading.Event()
 
     async def work(channel: AsyncioEnd) -> None:
         try:
+            begun.set()
             await channel.receive()
         finally:
             log.append("ended")
 
-    with trio.move_on_after(0.05) as scope:
+    with cancelled_when(begun) as scope:
         async with open_channel_from(work) as channel:
             await channel.receive()
     assert scope.cancelled_caught
@@ -419,13 +461,16 @@ async def test_a_cancelled_block_cancels_the_function_and_waits_for_its_end():
 
 @trio_test
 async def test_an_error_in_the_clean_up_of_a_cancelled_channel_comes_out():
+    begun = threading.Event()
+
     async def clumsy(_channel: AsyncioEnd) -> None:
         try:
+            begun.set()
             await asyncio.sleep(1000)
         finally:
             raise OSError("in the clean-up")
 
-    with pytest.raises(OSError, match="in the clean-up"), trio.move_on_after(0.05):
+    with pytest.raises(OSError, match="in the clean-up"), cancelled_when(begun):
         async with open_channel_from(clumsy):
             await trio.sleep_forever()
 

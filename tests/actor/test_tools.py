@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 from trio.testing import trio_test
 
+from tests.actor.processes import PATIENCE_S, cancel_when
 from tests.conftest import wait_until
 from treetap.actor import (
     ActorDied,
@@ -91,8 +93,14 @@ async def sleep_in_asyncio(path: str) -> None:
     await to_asyncio.run_task(asyncio_sleep, path)
 
 
+def begun_mark(path: str) -> str:
+    return path + ".begun"
+
+
 async def asyncio_sleep(path: str) -> None:
     try:
+        with open(begun_mark(path), "w", encoding="utf-8"):
+            pass
         await asyncio.sleep(1000)
     finally:
         with open(path, "w", encoding="utf-8") as file:
@@ -172,7 +180,7 @@ async def test_a_broadcast_whose_actor_fails_ends_with_that_one_error(
             pass
 
     with pytest.raises(kind, match=text), bare_errors():
-        async with open_nursery() as nursery:
+        async with open_nursery(cancel_grace_s=PATIENCE_S) as nursery:
             portal = await nursery.start_actor("source")
             async with portal.open_context(count_and_fail, how) as (context, _):
                 async with (
@@ -283,25 +291,27 @@ async def test_a_cancelled_call_cancels_the_asyncio_function_in_the_actor(
     home: Path, tmp_path: Path
 ):
     path = tmp_path / "log"
-    async with open_nursery() as nursery:
+    async with open_nursery(cancel_grace_s=PATIENCE_S) as nursery:
         portal = await nursery.start_actor("bridge")
         await portal.run(add_in_asyncio, 1, 2)
-        with trio.move_on_after(0.1) as scope:
-            await portal.run(sleep_in_asyncio, str(path))
-        assert scope.cancelled_caught
+        async with trio.open_nursery() as tasks:
+            tasks.start_soon(portal.run, sleep_in_asyncio, str(path))
+            await cancel_when(partial(os.path.exists, begun_mark(str(path))), tasks.cancel_scope)
+        assert tasks.cancel_scope.cancelled_caught
         assert path.read_text(encoding="utf-8") == "cleaned up"
 
 
 @trio_test
 async def test_an_actor_that_ends_ends_its_asyncio_functions_in_order(home: Path, tmp_path: Path):
     path = tmp_path / "log"
-    async with open_nursery() as nursery:
+    async with open_nursery(cancel_grace_s=PATIENCE_S) as nursery:
         portal = await nursery.start_actor("bridge")
         await portal.run(add_in_asyncio, 1, 2)
         with pytest.raises(ExceptionGroup):
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(portal.run, sleep_in_asyncio, str(path))
-                await trio.sleep(0.1)
+                begun = partial(os.path.exists, begun_mark(str(path)))
+                await trio.to_thread.run_sync(wait_until, begun)
                 await portal.cancel()
         await trio.to_thread.run_sync(wait_until, path.exists)
 

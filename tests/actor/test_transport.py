@@ -48,7 +48,7 @@ async def listen(port_file: str, token: str | None, certificate: str | None) -> 
 
 
 async def port_in(path: Path) -> int:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not (path.exists() and path.read_text().endswith(".")):
             await trio.sleep(0.005)
     return int(path.read_text()[:-1])

@@ -176,7 +176,9 @@ def test_without_the_sdk_the_daemon_says_what_is_missing(home, monkeypatch):
     monkeypatch.delitem(sys.modules, "treetap.mcp.server", raising=False)
     monkeypatch.setitem(sys.modules, "mcp", None)
     with running_daemon(home) as running:
-        answer = httpx.post(f"{running.url}/mcp", json={**MESSAGE, "method": "tools/list"})
+        answer = httpx.post(
+            f"{running.url}/mcp", json={**MESSAGE, "method": "tools/list"}, timeout=60
+        )
     assert answer.status_code == 501
     assert "mcp-missing" in answer.text
     assert "treetap[mcp]" in answer.text

@@ -47,6 +47,8 @@ while True: time.sleep(0.01)
 
 async def cancelled_when_up(command, log: Records, **options) -> trio.Process:
     """Supervise a program that says ``up``, and cancel its supervisor then."""
+    # A busy machine may stop a program in the middle of a line: that is no prompt.
+    options.setdefault("prompt_after_s", 60)
     async with trio.open_nursery() as nursery:
         process = await nursery.start(
             partial(
@@ -61,7 +63,7 @@ async def cancelled_when_up(command, log: Records, **options) -> trio.Process:
 
 @trio_test
 async def test_a_cancelled_supervisor_terminates_its_program_and_reaps_it():
-    with at_most(10):
+    with at_most(30):
         process = await cancelled_when_up(shell("echo up; exec sleep 60"), Records())
     assert process.returncode == -signal.SIGTERM
     assert is_reaped(process.pid)
@@ -70,7 +72,7 @@ async def test_a_cancelled_supervisor_terminates_its_program_and_reaps_it():
 @trio_test
 async def test_its_last_words_are_relayed():
     log = Records()
-    process = await cancelled_when_up(python(LAST_WORDS), log)
+    process = await cancelled_when_up(python(LAST_WORDS), log, cancel_grace_s=60)
     assert process.returncode == 0
     assert log.of("it:out") == ["up", *(f"bye {n}" for n in range(1000)), "half a line"]
     assert log.of("it:err") == ["unbuffered"]
@@ -78,7 +80,7 @@ async def test_its_last_words_are_relayed():
 
 @trio_test
 async def test_one_that_does_not_end_is_killed_after_the_grace():
-    with at_most(10):
+    with at_most(30):
         process = await cancelled_when_up(python(STUBBORN), Records(), cancel_grace_s=0.2)
     assert process.returncode == -signal.SIGKILL
     assert is_reaped(process.pid)
@@ -135,9 +137,9 @@ async def family_ended_by(marker: str, prelude: str = "", **options) -> None:
 @trio_test
 async def test_descendants_end_with_their_program(options, prelude):
     marker = f"marker-{uuid.uuid4().hex}"
-    with at_most(15):
+    with at_most(30):
         await family_ended_by(marker, prelude, **options)
-    assert pids_with(marker) == []
+        await until(lambda: pids_with(marker) == [])
 
 
 @on_linux
@@ -157,7 +159,7 @@ async def test_without_either_only_the_program_itself_ends():
 async def test_a_descendant_with_a_session_of_its_own_ends_with_kill_tree():
     marker = f"marker-{uuid.uuid4().hex}"
     await family_ended_by(marker, "os.setsid()", kill_tree=True)
-    assert pids_with(marker) == []
+    await until(lambda: pids_with(marker) == [])
 
 
 @on_linux
@@ -169,15 +171,15 @@ async def test_descendants_that_ignore_the_first_signal_are_killed_though_their_
     for options in ({"start_new_session": True}, {"kill_tree": True}):
         process = await cancelled_when_up(python(program), Records(), cancel_grace_s=0.3, **options)
         assert process.returncode == -signal.SIGTERM
-        assert pids_with(marker) == []
+        await until(lambda: pids_with(marker) == [])
 
 
 @trio_test
 async def test_a_grandchild_that_holds_the_pipe_holds_nobody_for_long():
     log = Records()
-    with at_most(10):
+    with at_most(30):
         await supervise_run_process(
-            shell("sleep 20 & echo $!; echo done"),
+            shell("sleep 120 & echo $!; echo done"),
             relay_stdout=True, label="it", logger=log.logger, pipe_grace_s=0.2,
         )  # fmt: skip
     pid, done, said = log.messages

@@ -171,7 +171,7 @@ def test_the_child_never_has_the_launching_terminal():
 async def test_200_kib_without_a_newline_on_both_pipes_do_not_block_it():
     log = Records()
     program = "import sys; [f.write('x' * 200_000) for f in (sys.stdout, sys.stderr)]"
-    with at_most(10):
+    with at_most(30):
         await supervise_run_process(
             python(program), relay_stdout=True, relay_stderr=True, label="it", logger=log.logger
         )
@@ -346,5 +346,6 @@ async def test_nothing_is_left_open_or_unreaped():
                 partial(supervise_run_process, ["true"], relay_stdout=True)
             )
             pids.append(process.pid)
-    assert open_descriptors() == before
+    # Fewer, if what an earlier test left was collected meanwhile.
+    assert open_descriptors() <= before
     assert all(is_reaped(pid) for pid in pids)
