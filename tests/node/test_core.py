@@ -218,7 +218,7 @@ def test_sleep_waits_for_a_wake_that_is_under_way(make_node, tmp_path):
         node = make_node(daemon_url=daemon.url, register_timeout=0.3)
         waking = threading.Thread(target=failing_wake, args=(node,))
         waking.start()
-        wait_until(lambda: node.state == "waking")
+        wait_until(lambda: node.state == "waking" or not waking.is_alive())
         assert node.sleep() == {"status": "already_sleeping"}
         waking.join()
 
@@ -312,6 +312,15 @@ def test_the_daemon_can_put_a_node_to_sleep(awake_node, daemon):
     wait_until(lambda: awake_node.state == "sleeping")
 
 
+def test_an_order_to_sleep_that_comes_late_is_not_for_the_next_wake(awake_node, daemon):
+    first = awake_node.life.awake
+    assert awake_node.sleep() == {"status": "sleeping"}
+    awake_node.wake()
+    assert awake_node.life.sleep(of=first) == {"status": "already_sleeping"}
+    assert awake_node.state == "awake"
+    assert awake_node.life.sleep(of=awake_node.life.awake) == {"status": "sleeping"}
+
+
 def test_a_thousand_cycles_leak_nothing(make_node, daemon):
     node = make_node(daemon_url=daemon.url)
 
@@ -319,12 +328,12 @@ def test_a_thousand_cycles_leak_nothing(make_node, daemon):
         for _ in range(times):
             assert node.wake()["status"] == "awake"
             assert node.sleep()["status"] == "sleeping"
+        for thread in daemon._threads[3:]:
+            thread.join(30)
+        del daemon._threads[3:]
         daemon.links.clear()
         daemon.received.clear()
         daemon.requests.clear()
-        for thread in daemon._threads[3:]:
-            thread.join(5)
-        del daemon._threads[3:]
         gc.collect()
         wait_until(lambda: threads() == settled)
         return threads(), descriptors(), len(gc.get_objects())

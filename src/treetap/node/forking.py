@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 #: A thread that has ended is counted by the kernel for some microseconds more.
 _THREAD_END_TIMEOUT_S = 0.02
+#: One that is joined ends at once, unless a busy machine has no processor for it. Whoever forks then
+#: would be warned, by 3.12, of a thread that is no more.
+_JOINED_END_TIMEOUT_S = 0.1
 
 
 class _Hook:
@@ -67,7 +70,7 @@ class _Hook:
             return
         self._paused = list(self.nodes)
         self._each(self._paused, lambda node: node.pause())
-        deadline_s = time.monotonic() + _THREAD_END_TIMEOUT_S
+        deadline_s = time.monotonic() + _JOINED_END_TIMEOUT_S
         while _count_threads() > 1 and time.monotonic() < deadline_s:
             time.sleep(0.000_05)
 

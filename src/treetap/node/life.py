@@ -122,18 +122,22 @@ class Life:
                     self._undo_awake()
                     self.state = next_state(WAKING, f"failed-from-{origin}")
             self.daemon_url = url
-            self.state = next_state(WAKING, "woken")
+            self._say_woken()
+            self._check_open()
             return self._outcome("awake")
 
-    def sleep(self, *, reason: str = "sleep") -> dict[str, Any]:
+    def sleep(self, *, reason: str = "sleep", of: Awake | None = None) -> dict[str, Any]:
         """Disarm everything and leave the daemon; idempotent. Waits for a wake under way.
 
         Args:
             reason: What the daemon is told: ``sleep`` or ``exit``.
+            of: Only if the node is awake by this still. The daemon's order may come to its turn
+                late, when the node was put to sleep and woken again: it isn't meant for that wake.
         """
-        self._forgo_adoption()
+        if of is None:
+            self._forgo_adoption()
         with self._turn:
-            if self.state == SLEEPING:
+            if self.state == SLEEPING or of not in (None, self.awake):
                 return {"status": "already_sleeping"}
             self._end_awake(reason)
             self.state = next_state(self.state, "sleep")
@@ -210,7 +214,7 @@ class Life:
         # In this order: a fork may come in between.
         self.awake = awake
         self._do_what_could_wait()
-        self.state = next_state(WAKING, "woken")
+        self._say_woken()
         self._adoption = None
         self._turn.release()
 
@@ -301,6 +305,12 @@ class Life:
     @property
     def _is_debugged(self) -> bool:
         return bool(self._settings.debugger == "debugpy")
+
+    def _say_woken(self) -> None:
+        self.state = next_state(WAKING, "woken")
+        if self._is_over:  # since we looked; `end` didn't wait for us
+            self._end_awake("exit")
+            self.state = next_state(self.state, "sleep")
 
     def _begin_debugging(self, url: str, token: str, *, is_given: bool) -> None:
         from treetap.node import debugging

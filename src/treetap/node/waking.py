@@ -170,7 +170,7 @@ class Awake:
             self._probe_set,
             connection,
             attempt=self._next_attempt,
-            on_sleep=node.sleep,
+            on_sleep=lambda: node.life.sleep(of=self),
             on_fault=node.faults.add,
         )
 
