@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
+
+# A machine that is busy with other things makes an example slow, not wrong.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+# numpy, once it is loaded, would have threads that Python doesn't count: tests count them all.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:

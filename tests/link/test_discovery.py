@@ -11,7 +11,7 @@ from treetap.link.discovery import _link_of, find_link
 
 def refusal(url) -> DaemonError:
     with pytest.raises(DaemonError) as caught:
-        find_link(url, timeout_s=2)
+        find_link(url, timeout_s=30)
     return caught.value
 
 

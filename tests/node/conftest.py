@@ -50,6 +50,8 @@ def make_node(home, monkeypatch):
 
     def make(*, is_open=True, factory=lambda _node: FakeProbeSet(), **arguments):
         arguments.setdefault("name", "shop")
+        for name in ("health_check_timeout", "register_timeout", "unregister_timeout"):
+            arguments.setdefault(name, 60)  # a busy machine may hold up the daemon of the test
         node = Node(resolve(arguments), probe_set_factory=factory)
         nodes.append(node)
         if is_open:

@@ -37,7 +37,8 @@ def cycle(times, threads):
 
 
 def main(daemon_url):
-    treetap.init(name="cycles", daemon_url=daemon_url)
+    patience = dict.fromkeys(("health_check_timeout", "register_timeout", "unregister_timeout"), 60)
+    treetap.init(name="cycles", daemon_url=daemon_url, **patience)
     threads = count("task")
     cycle(100, threads)
     before = cycle(100, threads)

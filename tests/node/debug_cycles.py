@@ -15,6 +15,7 @@ import treetap
 from tests.conftest import wait_until
 from tests.node.cycles import count, resident_kib
 from tests.node.editor import Editor
+from treetap.node import debugclosing
 
 
 def look(threads):
@@ -31,6 +32,8 @@ def look(threads):
 
 
 def main(times, port):
+    # A busy machine may give debugpy's threads no time to end.
+    debugclosing._THREADS_TIMEOUT_S = debugclosing._FLUSH_TIMEOUT_S = 30.0
     treetap.init(name="cycles", debugger="debugpy", debug_port=port)
     threads = count("task")
     seen = []

@@ -15,6 +15,7 @@ import textwrap
 import traceback
 
 from treetap.config.settings import SETTINGS
+from treetap.node import debugclosing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -134,6 +135,8 @@ def _main(descriptor):
     # Where nobody listens: a daemon of the developer's may be at the default address.
     check, _default = SETTINGS["daemon_url"]
     SETTINGS["daemon_url"] = check, "http://127.0.0.1:1"
+    # A busy machine may give debugpy's threads no time to end.
+    debugclosing._THREADS_TIMEOUT_S = debugclosing._FLUSH_TIMEOUT_S = 30.0
     names = {"__name__": "__debuggee__"}
     exec("import os, sys, threading, time, treetap, work", names)
     for line in sys.stdin:

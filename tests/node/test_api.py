@@ -5,6 +5,7 @@ import os
 import pytest
 
 import treetap
+from tests.conftest import wait_until
 from treetap.errors import ConfigError, StateError
 from treetap.node import api, birth, identity
 
@@ -69,7 +70,7 @@ def test_init_takes_the_place_of_the_start_up_hooks_node(monkeypatch):
     treetap.init(name="shop")
     status = treetap.status()
     assert (status["name"], status["tree"], status["parent"]) == ("shop", "12-ab", "13-cd")
-    assert hooked.thread_count == 0
+    wait_until(lambda: hooked.thread_count == 0)
     with pytest.raises(ConfigError):
         treetap.init()
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tests.node.traces import wait_for_earlier_nodes
 from treetap.node.bell import Bell
 
 
@@ -15,7 +16,7 @@ def test_a_bell_wakes_another_thread():
     thread = threading.Thread(target=bell.wait, args=(30,))
     thread.start()
     bell.ring()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     bell.close()
 
@@ -41,6 +42,7 @@ def test_a_socket_ends_the_wait_too():
 
 
 def test_a_bell_gives_its_descriptors_back_and_can_be_rung_after_that():
+    wait_for_earlier_nodes()
     before = len(os.listdir("/proc/self/fd"))
     bell = Bell()
     bell.close()

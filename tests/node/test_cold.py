@@ -90,4 +90,6 @@ def test_a_child_is_delayed_by_little(home, tmp_path):
     tapped = launch.environment(bare, home=str(home), tree="12-ab")
     for environ in (bare, tapped):
         least_start_ms(environ, 2)
-    assert least_start_ms(tapped, 12) - least_start_ms(bare, 12) < 20
+    # By turns, so that a busy moment is one of both.
+    taken = [(least_start_ms(tapped, 1), least_start_ms(bare, 1)) for _ in range(12)]
+    assert min(with_us for with_us, _ in taken) - min(without for _, without in taken) < 20

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.node.traces import descriptors, threads, wait_for_earlier_nodes
 from treetap.errors import ControlPlaneError
+from treetap.node import control
 from treetap.node.control import MAX_CONNECTIONS, ControlPlane, loopback_of
 
 
@@ -79,7 +80,9 @@ def test_when_there_are_too_many_the_slowest_is_cut_off(planes):
         sock.close()
 
 
-def test_a_burst_of_honest_requests_is_answered_to_the_last(planes):
+def test_a_burst_of_honest_requests_is_answered_to_the_last(planes, monkeypatch):
+    # Who connects and is then held up by a busy machine is to count as honest.
+    monkeypatch.setattr(control, "_GRACE_S", 60.0)
     plane = planes.open()
     burst = [connect(plane) for _ in range(MAX_CONNECTIONS * 2)]
     for sock in burst:
@@ -117,7 +120,7 @@ def test_stopping_waits_for_no_peer_and_leaves_nothing(planes):
     wait_until(lambda: plane.thread_count == 6)
     begin = time.monotonic()
     plane.stop()
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 20
     for sock in silent:
         sock.close()
     wait_until(lambda: (threads(), descriptors()) == before)
@@ -165,7 +168,7 @@ def test_ipv6_can_be_bound():
 def test_a_paused_plane_refuses_nobody(planes):
     plane = planes.open()
     plane.pause()
-    assert plane.thread_count == 0
+    wait_until(lambda: plane.thread_count == 0)
     with connect(plane) as sock:
         sock.sendall(b"later")
         plane.resume()

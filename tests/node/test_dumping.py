@@ -23,7 +23,10 @@ def node(home, monkeypatch):
     made.shutdown()
 
 
-def test_a_signal_that_came_before_a_dump_was_over_has_been_answered_by_it(node, capfd):
+def test_a_signal_that_came_before_a_dump_was_over_has_been_answered_by_it(
+    node, capfd, monkeypatch
+):
+    monkeypatch.setattr(dumping, "COALESCING_S", 60.0)
     title = f"== shop ({os.getpid()}), depth 0"
     asked_s = time.monotonic()
     dumping.dump_tree(node, asked_s)

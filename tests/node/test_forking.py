@@ -247,6 +247,7 @@ def test_an_awake_parent_has_awake_children_with_a_link_of_their_own(run, tmp_pa
             print("done")
             """
         assert run(code, URL=daemon.url, PYTHONPATH=os.getcwd()) == "done"
+        wait_until(lambda: len(daemon.of_type("bye")) == 3)  # the last of each
         pids = {}
         for node_id, message in daemon.received:
             if isinstance(message, list):
@@ -276,6 +277,7 @@ def test_a_child_that_multiprocessing_forks_ships_its_last_rows(run, tmp_path):
             print(json.dumps([child.pid for child in children]))
             """
         pids = json.loads(run(code, URL=daemon.url, PYTHONPATH=os.getcwd()))
+        wait_until(lambda: len(daemon.rows()) >= len(pids))
         assert sorted(row[1] for row in daemon.rows()) == sorted(pids)
 
 
@@ -288,6 +290,7 @@ def test_the_last_rows_of_a_program_are_shipped_as_it_ends(run, tmp_path):
             atexit.register(node.life.probe_set.hit, "p1", 2, "exit")
             """
         run(code, URL=daemon.url, PYTHONPATH=os.getcwd())
+        wait_until(lambda: daemon.of_type("bye"))
         assert daemon.rows() == [[1, "main"], [2, "exit"]]
         assert daemon.of_type("bye") == [{"type": "bye", "reason": "exit"}]
 

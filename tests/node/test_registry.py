@@ -69,10 +69,10 @@ def test_the_file_and_its_directories_are_for_the_user_alone(home, control):
 
 
 def test_a_dead_process_is_pruned(home, control):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     start_ns = identity.process_start_ns(dead.pid)
     registry.write_node(str(home), own(pid=dead.pid, start_ns=start_ns), control)
-    dead.wait()
+    dead.communicate(b"\n")
     registry.write_node(str(home), own(), control)
     assert names(home) == ["shop"]
     assert files(home) == [f"{own().id}.json"]

@@ -173,7 +173,9 @@ def test_a_daemon_that_reads_nothing_neither_stops_the_clock_nor_fills_memory(
         listener.bind(path)
         listener.listen()
         with FakeDaemon(tmp_path, probes=[probe_to_dict(PROBE)]) as daemon:
-            node = make_node(daemon_url=daemon.url, factory=lambda _node: engine)
+            node = make_node(
+                daemon_url=daemon.url, factory=lambda _node: engine, unregister_timeout=2
+            )
             node.wake()
             sent = node.life.awake._shipper
             # A socket whose other end nobody reads takes the place of the link.
@@ -209,13 +211,13 @@ def test_the_shipper_says_goodbye_in_its_time_to_a_daemon_that_reads_nothing(eng
     begin = time.monotonic()
     shipping.stop("exit", 0.3)
     assert 0.2 < time.monotonic() - begin < 20
-    assert shipping.thread_count == 0
+    wait_until(lambda: shipping.thread_count == 0)
     theirs.close()
 
 
 def test_a_paused_shipper_loses_nothing(shipping, daemon, engine):
     shipping.pause()
-    assert shipping.thread_count == 0
+    wait_until(lambda: shipping.thread_count == 0)
     engine.hit("p1", 1, 2)
     shipping.resume()
     wait_until(daemon.rows)

@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.node.fake_probe_set import FakeProbeSet
 from tests.node.test_shipper import PROBE
+from tests.node.traces import wait_for_earlier_nodes
 from treetap.errors import ControlPlaneError
 from treetap.node import thread
 from treetap.wire.message import probe_to_dict
@@ -27,6 +28,7 @@ def test_a_start_is_over_when_the_thread_runs_and_it_is_counted_until_it_ends():
         seen.append(number)
         go_on.wait(10)
 
+    wait_for_earlier_nodes()
     before = thread.count()
     thread.start(run, 7)
     assert thread.count() == before + 1
@@ -37,6 +39,7 @@ def test_a_start_is_over_when_the_thread_runs_and_it_is_counted_until_it_ends():
 
 
 def test_a_thread_that_cannot_be_started_is_not_counted(monkeypatch):
+    wait_for_earlier_nodes()
     before = thread.count()
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     with pytest.raises(RuntimeError):

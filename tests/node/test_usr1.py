@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_it_is_answered_while_the_main_thread_is_in_c_and_nothing_notices(start)
     dump = program.dump()
     assert dump.startswith(f"== shop ({program.pid}), depth 0")
     assert "thread MainThread\n" in dump
-    assert "<string>:18 in <module>" in dump
+    assert re.search(r"<string>:1[78] in <module>", dump)  # it may be on its way there
     program.go_on()
     assert program.end() == (0, "(1, True)\n", "")
 

@@ -158,9 +158,9 @@ def test_debugpy_with_a_real_client_logs_on_the_same_line_and_no_hit_is_lost(pro
         assert target.stdout.readline() == "[15]\n"
         assert target.stdout.readline().startswith("(None, 0")
         # 6 calls of 3 rounds and one end each; what the program prints is told too.
-        client.wait_for_outputs(6 * 4, timeout_s=20)
+        client.wait_for_outputs(6 * 4, timeout_s=60)
         print("end", file=target.stdin, flush=True)
-        target.wait(10)
+        target.wait(60)
     finally:
         target.kill()
         target.wait()

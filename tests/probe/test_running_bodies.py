@@ -22,7 +22,7 @@ rows = []
 def ship():
     probes.apply([Probe("a", parse_location(sys.argv[1]), ("number",), budget_percent=0)])
     ends = time.monotonic() + 1.5
-    while time.monotonic() < ends:
+    while time.monotonic() < ends or (len(rows) < 20 and time.monotonic() < ends + 20):
         probes.tick()
         rows.extend(row[1] for batch in probes.drain() for row in batch.rows)
         time.sleep(0.01)

@@ -200,10 +200,13 @@ def in_asyncio(*functions):
 
 
 def test_asyncio_tasks_stand_below_the_one_that_waits_for_them():
+    def asleep(found):
+        """All six of the tasks that end in a leaf have come there."""
+        places = [own_places(row["frames"]) for row in found["tasks"]]
+        return len(places) == 13 and sum((line_of("leaf"), "leaf") in each for each in places) == 6
+
     with in_asyncio(grouped, gathers, waits, awaits, limits, alone) as thread:
-        found = wait_until(
-            lambda: (f := loop_of("asyncio", thread)) and len(f["tasks"]) == 13 and f, 20
-        )
+        found = wait_until(lambda: (f := loop_of("asyncio", thread)) and asleep(f) and f)
         parents: dict[str, list[str]] = {}
         path: list[str] = []
         for depth, name in tree(found):
