@@ -591,3 +591,20 @@ def test_a_snapshot_has_the_locals_and_the_stack(programs, stage):
     assert (names["a"], names["b"]) == (1, 2)
     assert names["password"] != "hidden"
     assert form["stack"][0][0] == "f"
+    assert form["stack"][0][2] == 3
+
+
+def test_a_snapshot_at_the_entry_of_a_function_has_its_line(programs, stage):
+    module = programs.load("""
+        def f(a):
+            return a
+
+        def generated(a):
+            yield a
+    """)
+    probes = [stage.put(module, f":{name}", snapshot=True) for name in ("f", "generated")]
+    module.f(1)
+    list(module.generated(1))
+    lines = [stage.rows(probe)[0][0]["stack"][0][2] for probe in probes]
+    assert lines[0] in (1, 2)
+    assert lines[1] in (4, 5)

@@ -124,7 +124,9 @@ def _stack_of(frame: types.FrameType) -> list[list[Any]]:
     while current is not None and len(stack) < MAX_FRAMES:
         code = current.f_code
         name, file = printable(code.co_qualname), printable(code.co_filename)
-        stack.append([name[:200], file[:500], current.f_lineno or 0])
+        # A hit at the entry of a function is before its first line.
+        line = current.f_lineno or code.co_firstlineno
+        stack.append([name[:200], file[:500], line])
         current = current.f_back
     return stack
 
