@@ -280,5 +280,8 @@ class TargetLink:
     def _report(self) -> None:
         if self._entry is None:
             return
-        statuses = [probe.status() for probe in self._probes.values()]
+        # One that isn't wanted any more, and isn't out of the program yet, is not gone: whoever
+        # disabled it is told that it is out when it can't hit any more.
+        probes = {**self._parting, **self._probes}
+        statuses = [probe.status() for probe in probes.values()]
         self._host.receive(self._entry, status_to_wire(self._revision, statuses), 0)
