@@ -10,9 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
+
+from tests.compat.detrix.conftest import PATIENCE
 from tests.conftest import wait_until
 from tests.detrix.described import described_client
 from tests.running_daemon import running_daemon
+from treetap.api.v1 import metric_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,12 +71,14 @@ class Observed:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TREETAP_HOME": str(served.home)},
+            env={**os.environ, **PATIENCE, "TREETAP_HOME": str(served.home)},
         )
         self.pid = self._process.pid
         port = int(self._said())
         if way == DEBUGPY:
             self.connection = self.register(port)["connectionId"]
+            # The answer to a registration doesn't wait for an adapter that is slow.
+            connected(self.http, self.connection)
         else:
             self.connection = wait_until(self._own_connection)["connectionId"]
 
@@ -173,10 +179,27 @@ def serving(home: Path, **settings: Any) -> Iterator[Served]:
     """A daemon with a home of its own."""
     home.mkdir(mode=0o700, exist_ok=True)
     with (
+        _no_budgets(),
         running_daemon(home, **settings) as running,
         described_client(f"{running.url}/api/v1") as http,
     ):
         yield Served(running, http, home)
+
+
+@contextlib.contextmanager
+def _no_budgets() -> Iterator[None]:
+    """Metrics that no busy machine throttles: one slow hit can cost all of a second's budget.
+
+    To change it later would arm a metric anew, whose count of hits begins at 0 again.
+    """
+    fields_of_new = metric_request.fields_of_new
+
+    def unlimited(*asked: Any) -> dict[str, Any]:
+        return {**fields_of_new(*asked), "budget_percent": 0}
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(metric_request, "fields_of_new", unlimited)
+        yield
 
 
 @contextlib.contextmanager
@@ -187,6 +210,16 @@ def observing(served: Served, way: str, name: str = "") -> Iterator[Observed]:
         yield observed
     finally:
         observed.close()
+
+
+def connected(http: httpx.Client, connection: str) -> dict[str, Any]:
+    """A connection, once its process is observed."""
+
+    def shown() -> dict[str, Any] | None:
+        found: dict[str, Any] = get(http, f"connections/{connection}")
+        return found if found["status"] == 3 else None
+
+    return wait_until(shown)
 
 
 def get(http: httpx.Client, path: str, status: int = 200, **query: Any) -> Any:

@@ -70,7 +70,9 @@ def test_a_page_of_a_named_site_can_use_the_api(running):
     assert (answer.status_code, answer.json()["status"]) == (200, "sleeping")
     assert answer.headers["access-control-allow-origin"] == SITE
     # An error can be read by the page as well.
-    missing = httpx.get(f"{running.url}/api/v1/nothing", headers={"origin": SITE}, trust_env=False)
+    missing = httpx.get(
+        f"{running.url}/api/v1/nothing", headers={"origin": SITE}, trust_env=False, timeout=30
+    )
     assert (missing.status_code, missing.headers["access-control-allow-origin"]) == (404, SITE)
     socket = f"{running.url.replace('http', 'ws', 1)}/ws"
     with connect(socket, origin=SITE, proxy=None, open_timeout=30):

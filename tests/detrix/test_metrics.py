@@ -11,6 +11,7 @@ from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, SAME, Row
 from tests.detrix.observing import DEBUGPY, LINKED, PROGRAM, get, line_of, observing, post, serving
 from tests.running_daemon import identity
+from treetap.api.v1.settling import settle
 
 CONFORMANCE = [
     Row(
@@ -139,6 +140,12 @@ def linked(served):
         yield found
 
 
+@pytest.fixture
+def settled(monkeypatch):
+    """The answer of a daemon that waits for as long as a busy machine takes, and so warns of nothing."""
+    monkeypatch.setattr(settle, "__defaults__", (30.0,))
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left(served):
     yield
@@ -146,6 +153,7 @@ def _nothing_is_left(served):
         assert served.http.delete(f"metrics/{metric['metricId']}").status_code == 204
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_new_metric_has_detrix_s_fields_and_is_a_probe(observed, served):
     answer = observed.metric("order_details", expressions=["order.total", "label"], group="till")
     metric = answer["metric"]
@@ -215,6 +223,7 @@ def test_a_metric_ends_when_its_time_is_over(linked):
     assert linked.show(metric)["expiresAt"] > ended_at
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_name_is_one_metric_of_a_connection(linked, served):
     first = linked.metric("orders")
     again = linked.metric("orders")
@@ -390,6 +399,7 @@ def test_disabling_takes_it_out_and_enabling_puts_it_back(observed):
     assert observed.http.post("metrics/999/enable").status_code == 404
 
 
+@pytest.mark.usefixtures("settled")
 def test_a_line_that_an_adapter_moved_is_a_warning(observed):
     if observed.way == LINKED:
         return  # treetap's own engine takes the line that was asked for, or none

@@ -10,9 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.detrix.conftest import PATIENCE
 from tests.conftest import wait_until
 from tests.detrix.conformance import BETTER, SAME, Row
-from tests.detrix.observing import DEBUGPY, LINKED, get, line_of, observing, post, serving
+from tests.detrix.observing import (
+    DEBUGPY,
+    LINKED,
+    connected,
+    get,
+    line_of,
+    observing,
+    post,
+    serving,
+)
 
 CONFORMANCE = [
     Row(
@@ -149,7 +159,7 @@ class Client:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "HOME": str(home)},
+            env={**os.environ, **PATIENCE, "HOME": str(home)},
             cwd=home,
         )
 
@@ -180,11 +190,12 @@ def start(served, real_client, tmp_path):
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.2.0"])
+@pytest.mark.usefixtures("unhurried_end")
 def test_a_published_client_registers_is_observed_and_leaves(served, start, version):
     client = start(version, "trade-bot")
     woken = client.tell("wake")
     assert woken["status"] == "awake"
-    connection = get(served.http, f"connections/{woken['connection_id']}")
+    connection = connected(served.http, woken["connection_id"])
     assert connection["connectionId"].startswith("trade-bot")
     assert (connection["status"], connection["port"]) == (3, woken["debug_port"])
     own_name = f"trade-bot-{woken['pid']}" if version == "1.0.0" else "trade-bot"
@@ -245,7 +256,8 @@ def test_connections_are_what_is_observed(served, way):
         assert (connection["pid"], connection["error"]) == (observed.pid, None)
         assert bool(connection["port"]) is (way == DEBUGPY)
         assert 0 < connection["createdAt"] <= connection["connectedAt"]
-        assert connection in get(served.http, "connections")
+        listed = get(served.http, "connections")
+        assert lasting(connection) in [lasting(each) for each in listed]
         (newest, *_) = get(served.http, "connections", activeOnly="true")
         assert newest["connectionId"] == observed.connection
     wait_until(lambda: get(served.http, f"connections/{observed.connection}")["status"] == 1)
@@ -341,6 +353,7 @@ def test_safe_mode_refuses_what_could_hold_a_process_up(served):
         assert observed.events(metric, 1)
 
 
+@pytest.mark.usefixtures("unhurried_end")
 def test_wake_and_sleep_of_the_daemon(fresh):
     idle = post(fresh.http, "wake")
     assert idle == {"status": "idle", "message": "0 active connection(s)", "connections": []}
@@ -364,6 +377,11 @@ def test_wake_and_sleep_of_the_daemon(fresh):
         target.armed(metric)
         target.work(1)
         assert len(target.events(metric, 1)) == 1
+
+
+def lasting(connection):
+    """What of a connection each status message of its node leaves as it is."""
+    return {name: value for name, value in connection.items() if name != "lastActiveAt"}
 
 
 def doubled(connection):

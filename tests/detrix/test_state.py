@@ -241,7 +241,10 @@ def test_what_happens_is_told_as_system_events(http, running):
 
 def test_who_was_refused_is_told(http, running):
     refused = httpx.get(
-        f"{running.url}/api/v1/metrics", headers={"origin": "http://evil.example"}, trust_env=False
+        f"{running.url}/api/v1/metrics",
+        headers={"origin": "http://evil.example"},
+        trust_env=False,
+        timeout=60,
     )
     assert refused.status_code == 403
     running.flush()
