@@ -52,7 +52,9 @@ class RunningDaemon(NamedTuple):
     def flush(self) -> None:
         """Until what the links brought is in the store."""
         self.call(self.daemon.ingest.tell_dropped)
-        self.daemon.store.flush()
+        self.daemon.store.flush(_PATIENCE_S)
+        # Rows come before the calls that were asked for earlier: nodes, probes, the journal.
+        self.daemon.store._writer.call(lambda _connection: None).result(_PATIENCE_S)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from treetap.api.answer import MAX_BODY_BYTES
 
 @pytest.fixture
 def http(running):
-    with httpx.Client(base_url=running.url, trust_env=False) as http:
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as http:
         yield http
 
 

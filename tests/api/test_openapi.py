@@ -136,7 +136,7 @@ REQUESTS = [
 
 def test_every_route_answers_as_its_description_says(busy):
     asked = set()
-    with httpx.Client(base_url=busy.url, trust_env=False) as http:
+    with httpx.Client(base_url=busy.url, trust_env=False, timeout=60) as http:
         for method, path, url, body in REQUESTS:
             answer = http.request(method, url, json=body)
             responses = DOCUMENT["paths"][path][method]["responses"]

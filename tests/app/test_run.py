@@ -30,7 +30,7 @@ def process(home):
     )
     yield process
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_the_stream_tells_what_happens_and_ends_with_the_daemon(home):
         link.send(["batch", "p1", 0, [[1, "a\n\ndata: x"]]])
         wait_until(lambda: running.daemon.ingest.rows == 1)
         running.client.change_probe("p1", max_hits=3)
-    thread.join(10)
+    thread.join(60)
     link.close()
     assert [event["kind"] for event in events] == ["hit", "probe"]
     assert events[0]["values"] == {"a": "a\n\ndata: x"}
@@ -125,16 +125,13 @@ def test_a_stream_of_a_daemon_that_is_killed_says_so_in_our_words():
 
 
 def test_a_stream_may_be_left(running):
-    stream = running.client.stream()
     running.client.add_probe(location="a.py:1", expressions=["a"])
     thread = threading.Thread(
         target=lambda: running.client.add_probe(location="b.py:1", expressions=["a"])
     )
-    wait = threading.Timer(0.2, thread.start)
-    wait.start()
+    stream = running.client.stream(on_listening=thread.start)
     assert next(stream)["probe"]["location"] == "b.py:1"
     stream.close()
-    wait.join()
     thread.join()
     wait_until(lambda: running.daemon.feed.listener_count == 0)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import wait_until
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,11 +96,7 @@ def on_a_port(port: int = 0) -> Program:
     """
 
     def start() -> Program | None:
-        free = port
-        if not free:
-            with socket.create_server(("127.0.0.1", 0)) as sock:
-                free = sock.getsockname()[1]
-        started = Program(free)
+        started = Program(port or free_port())
         if started.port:
             return started
         started.kill()

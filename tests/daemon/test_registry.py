@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from treetap.daemon import registry as registry_module
 from treetap.daemon.registry import Registry
 from treetap.errors import ProbeError
 from treetap.store import Store
@@ -136,20 +138,38 @@ def test_a_disabled_probe_is_not_wanted(store):
     run(store, scenario)
 
 
-def test_a_probe_whose_time_is_over_is_told_once_and_can_live_again(store):
+class Clock:
+    """The registry's, which is put on as a test wants it."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def time(self) -> float:
+        return time.time() + self.ahead_s
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(registry_module, "time", SimpleNamespace(time=clock.time))
+    return clock
+
+
+def test_a_probe_whose_time_is_over_is_told_once_and_can_live_again(store, clock):
     async def scenario(registry, told):
-        await registry.add(asked(ttl_s=0.05))
-        assert registry.next_expiry_s() < time.time() + 1
-        while registry.wanted():
-            await asyncio.sleep(0)
+        await registry.add(asked(ttl_s=600))
+        assert time.time() < registry.next_expiry_s() < time.time() + 601
+        assert [probe.id for probe in registry.wanted()] == ["p1"]
+        clock.ahead_s = 601
+        assert registry.wanted() == []
         registry.expire()
         registry.expire()
         assert told[1:] == [("expired", "p1")]
         assert registry.next_expiry_s() == float("inf")
         await registry.set_enabled("p1", is_enabled=True)
         assert [probe.id for probe in registry.wanted()] == ["p1"]
-        while registry.wanted():
-            await asyncio.sleep(0)
+        clock.ahead_s = 1202
+        assert registry.wanted() == []
         registry.expire()
         assert told[-1] == ("expired", "p1")
 

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from tests.compat.detrix.conftest import PATIENCE
 from tests.conftest import wait_until
 from tests.daemon.observing import (
     SOURCE,
@@ -80,6 +81,7 @@ def test_a_dead_process_is_noticed_and_its_next_one_is_the_same_target(running):
         assert all(running.daemon.targets.of_node(key) is target for key in keys)
 
 
+@pytest.mark.usefixtures("unhurried_end")
 def test_who_is_let_go_runs_on_and_can_be_had_again(running):
     with program() as shop:
         target = register(running, shop.port)
@@ -110,6 +112,7 @@ def test_who_is_let_go_runs_on_and_can_be_had_again(running):
         assert shop.end() == 0
 
 
+@pytest.mark.usefixtures("unhurried_end")
 def test_a_daemons_end_harms_no_program_and_the_next_daemon_has_it_again(home):
     with program() as shop:
         with running_daemon(home) as running:
@@ -132,6 +135,7 @@ def test_a_daemons_end_harms_no_program_and_the_next_daemon_has_it_again(home):
         assert shop.end() == 0
 
 
+@pytest.mark.usefixtures("unhurried_end")
 def test_what_a_probe_had_of_a_process_counts_with_the_next_daemon_too(home):
     with program() as shop:
         with running_daemon(home) as running:
@@ -171,9 +175,11 @@ def test_a_child_is_a_node_of_its_own_in_its_parents_tree(running):
         assert values(hits(running, probe, 2)) == [5, 6]
 
 
+@pytest.mark.usefixtures("unhurried_end")
 def test_a_node_with_a_link_of_its_own_is_one_node_whose_probes_hit_once(running, home):
     environment = {
         **os.environ,
+        **PATIENCE,
         "TREETAP_HOME": str(home),
         "TREETAP_DAEMON_URL": running.url,
     }

@@ -150,9 +150,10 @@ def test_what_is_no_adapter_is_not_asked_again(running, target):
 
 
 def test_what_cant_be_a_target_is_refused(running, target):
+    before = running.daemon.targets.all()
     with pytest.raises(TargetError, match="cobol"):
         register(running, 5678, language="cobol")
-    assert running.daemon.targets.all() == [target]
+    assert running.daemon.targets.all() == before
 
 
 # -- probes -----------------------------------------------------------------------------------

@@ -66,6 +66,12 @@ class Observed:
                 pipe.close()
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given up on stays in the program, which tests share."""
+    monkeypatch.setattr("treetap.dap.by_agent._LEAVE_S", PATIENT_S)
+
+
 @pytest.fixture(scope="session")
 def shared_program() -> Iterator[Observed]:
     program = Observed()

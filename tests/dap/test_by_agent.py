@@ -224,7 +224,7 @@ def test_a_program_that_stops_itself_is_let_go_on(program: Observed):
 def test_a_stopped_program_is_known_to_be_silent_until_it_answers_again(program: Observed):
     async def scenario() -> None:
         async with watching(program, silent_s=0.3) as watched:
-            assert watched.session.is_answering
+            await until(lambda: watched.session.is_answering)
             program.process.send_signal(signal.SIGSTOP)
             try:
                 await until(lambda: not watched.session.is_answering)
