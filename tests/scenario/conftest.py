@@ -78,7 +78,8 @@ class Machine:
         """The live nodes by pid, with their status."""
         settings = resolve({"home": str(self.home), "daemon_url": self.daemon_url})
         nodes = live.live_nodes(settings)
-        states = live.states(settings, nodes)
+        # None of them is stopped: on a busy machine each answers in the end.
+        states = live.states(settings, nodes, timeout_s=TIMEOUT_S)
         return {
             node.identity.pid: {**node.identity.to_dict(), **states[node.identity.id]}
             for node in nodes

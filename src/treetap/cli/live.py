@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from treetap.model.node import NodeIdentity
     from treetap.node.registry import LiveNode
 
-#: A control plane answers in about a millisecond; a process that is stopped never does.
-ASK_TIMEOUT_S = 0.7
+#: A control plane answers in about a millisecond, or late on a machine that is busy; a process that is
+#: stopped never does.
+ASK_TIMEOUT_S = 2.0
 #: A wake talks to the daemon; a sleep joins a thread and disarms.
 ACT_TIMEOUT_S = 10.0
 _MAX_THREADS = 32
@@ -79,12 +80,14 @@ def at_once(act: Callable[[LiveNode], Answer], nodes: list[LiveNode]) -> list[An
         return list(pool.map(act, nodes))
 
 
-def states(settings: Settings, nodes: list[LiveNode]) -> dict[str, dict[str, Any]]:
+def states(
+    settings: Settings, nodes: list[LiveNode], *, timeout_s: float = ASK_TIMEOUT_S
+) -> dict[str, dict[str, Any]]:
     """``{node id: its status}``; one that doesn't answer has the state ``NO_ANSWER``."""
 
     def ask(node: LiveNode) -> dict[str, Any]:
         try:
-            return call(settings, node, "GET", "status", timeout_s=ASK_TIMEOUT_S)
+            return call(settings, node, "GET", "status", timeout_s=timeout_s)
         except TreetapError as exc:
             return {"state": NO_ANSWER, "error": exc.what}
 

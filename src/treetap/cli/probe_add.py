@@ -25,8 +25,8 @@ Examples:
   treetap probe add shop.py:42 --snapshot --first --node worker
 """
 
-#: How long to wait for the nodes to say what became of the probe.
-REPORT_TIMEOUT_S = 2.0
+#: How long to wait for the nodes to say what became of the probe; not for those that don't answer at all.
+REPORT_TIMEOUT_S = 5.0
 _POLL_S = 0.01
 
 

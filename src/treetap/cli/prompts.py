@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from treetap.config.settings import Settings
     from treetap.debug.standing import Standing
 
-#: A broker does nothing but answer.
-_ASK_TIMEOUT_S = 0.7
+#: A broker does nothing but answer; one that is stopped never does.
+_ASK_TIMEOUT_S = 2.0
 
 
 def by_pid(settings: Settings) -> dict[int, list[Standing]]:

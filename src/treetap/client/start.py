@@ -15,8 +15,8 @@ from treetap import proc
 from treetap.errors import DaemonError, LinkError
 from treetap.link import http
 
-#: How long a daemon may take to start, in seconds.
-START_TIMEOUT_S = 10.0
+#: How long a daemon may take to start, in seconds: a second, or many on a machine that is busy.
+START_TIMEOUT_S = 30.0
 #: For a daemon that is there to say so: one on a machine that is busy has a right to be slow.
 _HEALTH_TIMEOUT_S = 5.0
 #: Its exit code when another runs already (``treetap.app.__main__``).
@@ -45,7 +45,7 @@ def ensure_daemon(home: str | Path, *, host: str | None = None, port: int | None
         port: Of the API, likewise; 0 for any.
 
     Raises:
-        DaemonError: It could not start (slug of its own reason), is not up in 10 s (slug
+        DaemonError: It could not start (slug of its own reason), is not up in 30 s (slug
             ``daemon-slow``), or runs and doesn't answer (``daemon-silent``).
     """
     url = find_daemon(home)
