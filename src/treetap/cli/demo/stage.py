@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,6 +31,8 @@ _START_TIMEOUT_S = 15.0
 _END_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 _BIG_FILE_BYTES = 8_000_000
+#: Below what systems give out by themselves: no connection gets one of these before it is bound.
+_PORTS = range(20_000, 32_000)
 
 
 class Interruption:
@@ -228,7 +231,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """One that nobody has on the loopback address."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
