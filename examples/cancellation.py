@@ -24,11 +24,11 @@ async def fail() -> None:
 
 
 async def main() -> None:
-    async with actor.open_nursery(cancel_grace_s=0.2) as nursery:
+    async with actor.open_nursery(cancel_grace_s=1) as nursery:
         portal = await nursery.start_actor("worker")
 
         # A time limit, as for anything else in trio. The actor itself lives on.
-        with trio.move_on_after(0.5):
+        with trio.move_on_after(1.5):
             await portal.run(work, "the call")
         print("timed out")
 
@@ -44,7 +44,7 @@ async def main() -> None:
         # What can't be cancelled is killed with its actor, after the nursery's grace: a warning
         # in the log says so.
         stubborn = await nursery.start_actor("stubborn")
-        with trio.move_on_after(0.5):
+        with trio.move_on_after(1.5):
             await stubborn.run(stuck)
     print(f"the stubborn one was ended by signal {-(await stubborn.wait() or 0)}")
 

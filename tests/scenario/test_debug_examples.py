@@ -208,6 +208,7 @@ def test_long_step(shells, depth, presses):
     program.prompt()
     program.line("n")
     program.expect("other tasks run meanwhile")
+    program.settle()
     for _ in range(max(1, presses)):
         program.type("\x03")
         program.prompt()
@@ -262,6 +263,11 @@ def test_hook(shells, depth, presses):
     program.end()
 
 
+def run_nested(shells: Shells, depth: int, what: str):
+    """What is to happen does when the test says so: a busy machine has the prompt late."""
+    return run_alone(shells, "actors_nested.py", depth, what, shells.folder / "now")
+
+
 def prompt_of(program, name: str) -> int:
     pid = int(program.expect(rf"treetap: {name} \((\d+)\)")[1])
     program.prompt()
@@ -282,8 +288,9 @@ def test_actors_nested_and_nothing_happens(shells, depth, presses):
 @NESTED
 @pytest.mark.parametrize("who", ["root", "middle"])
 def test_actors_nested_and_one_above_raises(shells, depth, presses, who):
-    program = run_alone(shells, "actors_nested.py", depth, f"{who}-raises")
+    program = run_nested(shells, depth, f"{who}-raises")
     prompt_of(program, "leaf")
+    (shells.folder / "now").touch()
     program.expect("has left the prompt")
     program.type("\x03" * presses)
     program.line("p sap * 2")
@@ -300,8 +307,9 @@ def test_actors_nested_and_one_above_raises(shells, depth, presses, who):
 
 @NESTED
 def test_actors_nested_and_the_root_cancels(shells, depth, presses):
-    program = run_alone(shells, "actors_nested.py", depth, "root-cancels")
+    program = run_nested(shells, depth, "root-cancels")
     prompt_of(program, "leaf")
+    (shells.folder / "now").touch()
     program.expect("has left the prompt")
     program.type("\x03" * presses)
     program.line("p sap * 2")
@@ -326,11 +334,17 @@ def test_actors_nested_and_the_leaf_crashes(shells, depth, presses):
 
 @NESTED
 def test_actors_nested_and_a_sibling_crashes(shells, depth, presses):
-    program = run_alone(shells, "actors_nested.py", depth, "sibling-crashes")
+    program = run_nested(shells, depth, "sibling-crashes")
     prompt_of(program, "leaf")
+    (shells.folder / "now").touch()
+    wait_until(lambda: waiting_names(program, shells.home) == {"sibling"})
+    program.ctrl_c(presses)
+    program.line("c")
+    prompt_of(program, "sibling")
     program.ctrl_c(presses)
     program.line("c")
     program.end(None)
+    assert "the leaf goes on" in program.log
 
 
 @NESTED
