@@ -25,7 +25,8 @@ LIBRARIES = [
 ]
 
 pytestmark = [
-    pytest.mark.timeout(180),
+    # Two runs of what explore() gives its time to.
+    pytest.mark.timeout(400),
     pytest.mark.skipif(
         importlib.util.find_spec("test.test_textwrap") is None,
         reason="this interpreter comes without CPython's own tests",

@@ -127,16 +127,16 @@ class Shell:
         return termios.tcgetattr(self._slave)
 
     def children(self) -> list[int]:
-        """All live processes of the session but its leader."""
+        """All live processes of the session but its leader, the oldest first."""
         found = []
         for name in os.listdir("/proc"):
             process = read_process(int(name)) if name.isdigit() else None
             if process and process.session == self.leader.pid and process.state != "Z":
-                found.append(process.pid)
-        return sorted(set(found) - {self.leader.pid})
+                found.append((process.start_ticks, process.pid))  # pids begin anew at some time
+        return [pid for _, pid in sorted(found) if pid != self.leader.pid]
 
     def broker(self) -> int:
-        """The pid of the session's broker; 0 if there is none."""
+        """The pid of the session's broker, not of its console; 0 if there is none."""
         for pid in self.children():
             with contextlib.suppress(OSError):
                 if b"broker_process" in Path(f"/proc/{pid}/cmdline").read_bytes():

@@ -63,7 +63,7 @@ async def test_c1_a_child_that_is_killed_fails_the_calls_and_contexts_that_wait_
             await opened.wait()
             began_s = time.monotonic()
             os.kill(portal.actor.pid, signal.SIGKILL)
-        assert max(failed) - began_s < 1
+        assert max(failed) - began_s < 20  # and not only when the nursery is over
 
 
 @trio.testing.trio_test

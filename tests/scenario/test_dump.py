@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +160,14 @@ ACTORS = """
 """
 
 
+def places(found: list[dict[str, Any]]) -> list[list[Any]]:
+    """Where the tasks stand of the one that is called below."""
+    below = [each["dump"] for each in found if each["name"] == "below" and each["dump"]]
+    loops = [loop for dump in below for loop in dump["loops"] if loop["kind"] == "trio"]
+    assert len(loops) <= 1
+    return [frame for loop in loops for task in loop["tasks"] for frame in task["frames"]]
+
+
 def test_an_actor_stands_below_the_actor_that_started_it_whoever_forked_it(machine):
     script = machine.program("actors.py", ACTORS)
     errors = machine.folder / "stderr"
@@ -166,15 +175,13 @@ def test_an_actor_stands_below_the_actor_that_started_it_whoever_forked_it(machi
         root = machine.start("run", "--", sys.executable, str(script), stderr=file)
     assert root.stdout.readline() == "up\n"
     wait_until(lambda: len(machine.nodes()) == 3, 20)
-    found = machine.objects("dump", "--json")
+    at = [str(script), 4, "waits"]
+    # "up" is said before the one below is called.
+    found = wait_until(lambda: at in places(dump := machine.objects("dump", "--json")) and dump, 60)
     nodes = [(each["name"], each["depth"]) for each in found if each["dump"] is not None]
     assert nodes == [("actors.py", 0), ("above", 1), ("below", 2)]
     (spawner,) = [each for each in found if each["dump"] is None]
     assert (spawner["name"], spawner["depth"]) == ("treetap's spawner", 1)
-    below = found[[each["name"] for each in found].index("below")]
-    (run,) = [loop for loop in below["dump"]["loops"] if loop["kind"] == "trio"]
-    places = [frame for task in run["tasks"] for frame in task["frames"]]
-    assert [str(script), 4, "waits"] in places
     # A signal to the spawner, which nobody looks at, ends nobody.
     os.kill(spawner["pid"], signal.SIGUSR1)
     os.kill(root.pid, signal.SIGUSR1)

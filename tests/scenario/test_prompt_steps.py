@@ -119,16 +119,20 @@ def test_ctrl_c_stops_a_thread_that_runs_at_its_next_line(shells):
 TASKS = {
     "asyncio": """
         import asyncio
+        paused = asyncio.Event()  # the step isn't over before
         async def steps():
             breakpoint()
-            await asyncio.sleep(0.2)
+            await paused.wait()
             mine = "steps"
             print("step on", flush=True)
         async def pauses():
             await asyncio.sleep(0.05)
             mine = "pauses"
-            breakpoint()
-            print("pause on", flush=True)
+            try:
+                breakpoint()
+                print("pause on", flush=True)
+            finally:
+                paused.set()
         async def main():
             tasks = [asyncio.create_task(steps(), name="one"), asyncio.create_task(pauses(), name="two")]
             for task in tasks:
@@ -138,16 +142,20 @@ TASKS = {
     """,
     "trio": """
         import trio
+        paused = trio.Event()  # the step isn't over before
         async def steps():
             breakpoint()
-            await trio.sleep(0.2)
+            await paused.wait()
             mine = "steps"
             print("step on", flush=True)
         async def pauses():
             await trio.sleep(0.05)
             mine = "pauses"
-            breakpoint()
-            print("pause on", flush=True)
+            try:
+                breakpoint()
+                print("pause on", flush=True)
+            finally:
+                paused.set()
         async def main():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(steps, name="one")
@@ -202,12 +210,12 @@ def test_quitting_a_task_that_pauses_in_anothers_step_ends_the_program(shells):
 HANDLERS = """
     import asyncio, signal
     async def main():
-        loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+        loop, pressed, go_on = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         loop.add_signal_handler(signal.SIGINT, lambda: (print("theirs", flush=True), pressed.set()))
         loop.add_signal_handler(signal.SIGUSR1, lambda: print("usr1", flush=True))
         loop.call_later(0.1, print, "waits")
         breakpoint()
-        await asyncio.sleep(WAIT)
+        await WAIT
         print("slept", pressed.is_set(), flush=True)
         await pressed.wait()
         print("over")
@@ -216,7 +224,7 @@ HANDLERS = """
 
 
 def test_a_loop_with_a_handler_of_its_own_gets_no_ctrl_c_that_is_the_prompts(shells):
-    program = shells.run(HANDLERS.replace("WAIT", "1"))
+    program = shells.run(HANDLERS.replace("WAIT", "go_on.wait()"))
     program.prompt()
     program.line("n")
     program.prompt()
@@ -224,7 +232,10 @@ def test_a_loop_with_a_handler_of_its_own_gets_no_ctrl_c_that_is_the_prompts(she
     program.expect("waits\n")
     os.kill(program.pid, signal.SIGUSR1)
     program.expect("usr1\n")
+    program.settle()
     program.ctrl_c()
+    program.line("!loop.call_soon_threadsafe(go_on.set)")
+    program.prompt()
     program.line("n")
     program.expect("slept")
     program.prompt()
@@ -237,7 +248,7 @@ def test_a_loop_with_a_handler_of_its_own_gets_no_ctrl_c_that_is_the_prompts(she
 
 
 def test_sigint_by_hand_reaches_such_a_handler_once_after_the_prompt(shells):
-    program = shells.run(HANDLERS.replace("WAIT", "0.1"))
+    program = shells.run(HANDLERS.replace("WAIT", "asyncio.sleep(0.1)"))
     program.prompt()
     os.kill(program.pid, signal.SIGINT)
     program.expect("is kept back")

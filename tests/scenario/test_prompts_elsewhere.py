@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import wait_until
 from tests.scenario.pty_shell import Shells
 from treetap.debug.standing import holders
+from treetap.node.identity import process_start_ns
 
 #: A child in another session; ``BEFORE`` is what its parent does first, and in the tree's.
 OUTSIDE = """
@@ -162,8 +163,8 @@ def consoles(shells):
         except OSError:
             continue
         if b"broker_process" in words and mark in words:
-            found.append(int(name))
-    return sorted(found)
+            found.append((process_start_ns(int(name)), int(name)))  # pids begin anew at some time
+    return [pid for start_ns, pid in sorted(found) if start_ns]
 
 
 @BROKERS

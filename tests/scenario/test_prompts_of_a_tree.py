@@ -193,7 +193,7 @@ def test_a_holder_that_is_killed_leaves_a_usable_terminal_to_the_waiter(shells, 
     program, holder, waiter = start_holder_and_waiter(shells)
     program.ctrl_c(presses)
     os.kill(holder, signal.SIGKILL)
-    assert int(program.expect(r"treetap: worker-\d \((\d+)\)", timeout_s=5)[1]) == waiter
+    assert int(program.expect(r"treetap: worker-\d \((\d+)\)")[1]) == waiter
     program.prompt()
     program.ctrl_c(presses)
     assert program.foreground() == program.broker()

@@ -17,12 +17,28 @@ from tests.scenario.conftest import Machine
 PAGE = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
 
 
+#: Runs a command, and presses ctrl-c once it has written a text.
+WATCH = """
+import signal, subprocess, sys
+with subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, text=True) as command:
+    for line in command.stdout:
+        print(line, end="")
+        if sys.argv[1] in line:
+            break
+    command.send_signal(signal.SIGINT)
+    print(command.stdout.read(), end="")
+sys.exit(command.returncode)
+"""
+
+
 def shims(folder: Path) -> Path:
-    """``treetap`` and ``python`` as this interpreter has them."""
+    """``treetap`` and ``python`` as this interpreter has them; and ``watch``."""
     folder.mkdir()
+    (folder / "watch.py").write_text(WATCH)
     for name, words in {
         "treetap": f"{sys.executable} -m treetap.cli",
         "python": sys.executable,
+        "watch": f"{sys.executable} {folder / 'watch.py'}",
     }.items():
         script = folder / name
         script.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
@@ -35,10 +51,13 @@ def shims(folder: Path) -> Path:
 def test_every_command_of_the_quick_start_does_what_the_page_says(machine: Machine):
     commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
     script = commands.replace("8000", str(free_port()))
-    # What a reader does by hand: ctrl-c.
-    script = script.replace("treetap tail", "timeout --preserve-status -s INT 3 treetap tail")
+    # What a reader does by hand: ctrl-c, once the last one has been seen.
+    script = script.replace("treetap tail", "watch failures treetap tail")
     script = script.replace(" &\n", " &\ntrap 'kill $!' EXIT\n")
-    # The daemon of a busy machine may not have read yet what was sent to it.
+    # On a busy machine the program may not be there yet,
+    is_there = "treetap ps 2> /dev/null | grep -q sleeping"
+    script = script.replace("sleep 2\n", f"until {is_there}; do sleep 0.2; done\n")
+    # and the daemon not have read yet what was sent to it.
     last = "treetap events --limit 1"
     script = script.replace(last, f"until {last} | grep -q sap; do sleep 0.2; done; {last}")
     done = subprocess.run(

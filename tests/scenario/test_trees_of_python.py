@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.scenario.pty_shell import TIMEOUT_S
 from tests.scenario.trees import answer_each, run_command, worker
 from tests.scenario.trees import shells as shells  # a fixture
 
@@ -158,7 +159,8 @@ def run_pytest(shells, *options):
 
 def test_workers_of_xdist(shells):
     program = run_pytest(shells, "-p", "xdist", "-n", "2")
-    assert answer_each(program) == ["gwN (N), depth N"] * 2
+    # pytest has to start three times before.
+    assert answer_each(program, start_s=3 * TIMEOUT_S) == ["gwN (N), depth N"] * 2
     program.expect("2 passed")
     program.end()
 

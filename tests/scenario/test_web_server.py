@@ -64,6 +64,7 @@ def test_a_web_server_is_probed_while_it_serves_and_put_to_sleep(machine: Machin
     assert tail.wait(10) == 0
     assert tail.stderr.read() == ""
 
+    wait_until(lambda: len(machine.events("gets")) >= 3, 20)
     stored = [event["values"]["self.path"] for event in machine.events("gets")]
     assert stored[:3] == ["/?0", "/?1", "/?2"]
 

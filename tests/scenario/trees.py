@@ -65,11 +65,18 @@ def run_command(*command: str) -> list[str]:
     return [sys.executable, "-m", "treetap.cli", "run", "--", *command]
 
 
-def answer_each(program: Shell, count: int = 2, presses: int = 2) -> list[str]:
-    """Answer ``count`` prompts; ctrl-c at each hurts nobody. The headers, without numbers."""
+def answer_each(
+    program: Shell, count: int = 2, presses: int = 2, *, start_s: float = TIMEOUT_S
+) -> list[str]:
+    """Answer ``count`` prompts; ctrl-c at each hurts nobody. The headers, without numbers.
+
+    Args:
+        start_s: What a program may take until the first.
+    """
     headers, seen = [], set()
-    for _ in range(count):
-        header = program.expect(r"treetap: ([^\n]*)\n")[1]
+    for number in range(count):
+        timeout_s = TIMEOUT_S if number else start_s
+        header = program.expect(r"treetap: ([^\n]*)\n", timeout_s)[1]
         headers.append(re.sub(r"\d+", "N", header.partition(";")[0]))
         program.prompt()
         assert not re.search(PROMPT, program.text), "two prompts at once"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEADLINE_S = 30.0
 #: So long a step may say nothing.
 PATIENCE_S = 1.0
-#: In a round; more don't help.
+#: Until there is a prompt; more don't help.
 MAX_NUDGES = 8
 ROOT = "root"
 #: The middle ones, and how each is started; below each are three leaves, forked.
@@ -231,6 +231,7 @@ class Driver:
             self._pump(0.005 if not self._pending() else 0.5)
             if self._terminal is not None and self._above is not None:
                 deadline_s = time.monotonic() + DEADLINE_S
+                self._round_nudges = 0  # they did help, or the step was merely slow
                 self.prompts += 1
                 above, self._above = self._above, None
                 self._answer(above)
