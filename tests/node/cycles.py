@@ -12,6 +12,8 @@ import os
 import sys
 import time
 
+import msgspec.msgpack  # noqa: F401 - a node that is awake for a while, or slow, loads it by itself
+
 import treetap
 
 

@@ -322,6 +322,8 @@ def test_an_order_to_sleep_that_comes_late_is_not_for_the_next_wake(awake_node, 
 
 
 def test_a_thousand_cycles_leak_nothing(make_node, daemon):
+    import msgspec.msgpack  # noqa: F401 - a node that is awake for a while, or slow, loads it by itself
+
     node = make_node(daemon_url=daemon.url)
 
     def cycle(times):
