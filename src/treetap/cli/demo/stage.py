@@ -232,8 +232,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _free_port() -> int:
     """One that nobody has on the loopback address."""
-    while True:
-        port = random.SystemRandom().choice(_PORTS)
+    for port in random.sample(_PORTS, 100):
         with socket.socket() as tried, contextlib.suppress(OSError):
             tried.bind(("127.0.0.1", port))
             return port
+    raise OSError("a hundred ports of 127.0.0.1 were tried, and none can be bound")
