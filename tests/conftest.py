@@ -9,19 +9,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
-
-# A machine that is busy with other things makes an example slow, not wrong.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
-
-# numpy, once it is loaded, would have threads that Python doesn't count: tests count them all.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
@@ -50,7 +42,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pytest_configure() -> None:
-    """Undo what a shell does to a job in the background, and ``nohup``: programs inherit it."""
+    """Make the tests mean the same wherever they run; programs of theirs import this file too."""
+    from hypothesis import HealthCheck, settings
+
+    # A machine that is busy with other things makes an example slow, not wrong.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
+    # numpy, once it is loaded, would have threads that Python doesn't count: tests count them all.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _undo_a_shells_ignoring()
+
+
+def _undo_a_shells_ignoring() -> None:
+    """Of signals, for a job in the background, and by ``nohup``: programs inherit it."""
     for number in (signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

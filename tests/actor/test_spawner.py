@@ -162,7 +162,7 @@ async def test_the_next_nursery_after_a_spawner_was_killed_begins_a_tree_anew():
 @trio.testing.trio_test
 async def test_an_actor_that_talks_nonsense_to_the_spawner_is_ended_and_nobody_else():
     with pytest.raises(ExceptionGroup) as caught:
-        async with open_nursery() as nursery:
+        async with open_nursery(cancel_grace_s=act.PATIENCE_S) as nursery:
             portal = await nursery.start_actor("liar")
             with pytest.raises(ActorError):
                 await portal.run(talk_nonsense)
