@@ -27,9 +27,11 @@ def resident_kib():
 
 
 def cycle(times, threads):
-    for _ in range(times):
+    for number in range(times):
         assert treetap.wake()["status"] == "awake"
         assert treetap.sleep()["status"] == "sleeping"
+        if number % 100 == 99:
+            gc.collect()  # how long garbage waits for that is no matter of ours
     # The kernel counts a thread for some microseconds after its end.
     deadline_s = time.monotonic() + 10
     while count("task") > threads and time.monotonic() < deadline_s:
