@@ -139,8 +139,7 @@ class Life:
         with self._turn:
             if self.state == SLEEPING or of not in (None, self.awake):
                 return {"status": "already_sleeping"}
-            self._end_awake(reason)
-            self.state = next_state(self.state, "sleep")
+            self._fall_asleep(reason)
             return {"status": "sleeping"}
 
     @property
@@ -162,8 +161,7 @@ class Life:
         if self._turn.acquire(timeout=_END_PATIENCE_S):
             try:
                 if self.state in (AWAKE, WARM):
-                    self._end_awake("exit")
-                    self.state = next_state(self.state, "sleep")
+                    self._fall_asleep("exit")
             finally:
                 self._turn.release()
 
@@ -309,8 +307,11 @@ class Life:
     def _say_woken(self) -> None:
         self.state = next_state(WAKING, "woken")
         if self._is_over:  # since we looked; `end` didn't wait for us
-            self._end_awake("exit")
-            self.state = next_state(self.state, "sleep")
+            self._fall_asleep("exit")
+
+    def _fall_asleep(self, reason: str) -> None:
+        self._end_awake(reason)
+        self.state = next_state(self.state, "sleep")
 
     def _begin_debugging(self, url: str, token: str, *, is_given: bool) -> None:
         from treetap.node import debugging
