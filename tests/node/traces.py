@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import faulthandler
 import os
+import threading
 
 from tests.conftest import wait_until
 from treetap.node import thread
@@ -16,8 +17,15 @@ def threads() -> int:
     pytest's watchdog is a thread that Python doesn't count: the test does without it.
     """
     faulthandler.cancel_dump_traceback_later()
+    wait_until(lambda: not _idle_threads_of_trio())
     wait_until(lambda: _kernels_threads() == _thread._count() + 1)
     return _kernels_threads()
+
+
+def _idle_threads_of_trio() -> list[str]:
+    """Those that earlier tests had: each ends by itself when it had nothing to do for ten seconds."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("Trio thread")]
 
 
 def descriptors() -> int:
