@@ -59,13 +59,18 @@ def test_what_happens_is_told_as_it_happens(home):
         link = running.connect(identity(11))
         link.send(["batch", "p1", 2, [[time.time_ns(), 5]]])
         wait_until(lambda: len(tail.events) == 4)
+        for number in (3, 4):
+            link.send(["batch", "p1", number, [[time.time_ns(), 5]]])
+            wait_until(lambda told=number + 2: len(tail.events) == told)
         link.close()
-        wait_until(lambda: len(tail.events) == 5)
+        wait_until(lambda: len(tail.events) == 7)
     tail.join()
-    assert [event["kind"] for event in tail.events] == ["probe", "node", "loss", "hit", "node"]
-    assert tail.events[3]["values"] == {"a": 5}
-    # Nothing waited for the end; how soon it comes on a busy machine is the machine's affair.
-    assert tail.arrived_s[3] - tail.events[3]["time_ns"] / 1e9 < 10
+    kinds = [event["kind"] for event in tail.events]
+    assert kinds == ["probe", "node", "loss", "hit", "hit", "hit", "node"]
+    assert [event["values"] for event in tail.events[3:6]] == [{"a": 5}] * 3
+    # One at least isn't held up by a busy machine; what we waited with would be late each time.
+    late_s = [tail.arrived_s[n] - tail.events[n]["time_ns"] / 1e9 for n in (3, 4, 5)]
+    assert min(late_s) < 0.25
 
 
 @pytest.mark.parametrize(

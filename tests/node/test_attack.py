@@ -271,7 +271,7 @@ def test_hung_connections_hold_up_neither_others_nor_shutdown(make_node):
     assert Caller(node)("GET", "/treetap/health")[0] == 200
     before = time.monotonic()
     node.shutdown()
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - before < 8
     for sock in hung:
         sock.close()
 
@@ -314,7 +314,7 @@ def test_a_peer_that_never_reads_its_answer_is_given_up(make_node, tmp_path):
         wait_until(lambda: node.thread_count == 2)
         before = time.monotonic()
         node.shutdown()
-        assert time.monotonic() - before < 20
+        assert time.monotonic() - before < 8
     assert routes.ANSWER_TIMEOUT_S == 10.0
 
 

@@ -63,7 +63,7 @@ async def cancelled_when_up(command, log: Records, **options) -> trio.Process:
 
 @trio_test
 async def test_a_cancelled_supervisor_terminates_its_program_and_reaps_it():
-    with at_most(30):
+    with at_most(10):
         process = await cancelled_when_up(shell("echo up; exec sleep 60"), Records())
     assert process.returncode == -signal.SIGTERM
     assert is_reaped(process.pid)
@@ -80,7 +80,7 @@ async def test_its_last_words_are_relayed():
 
 @trio_test
 async def test_one_that_does_not_end_is_killed_after_the_grace():
-    with at_most(30):
+    with at_most(10):
         process = await cancelled_when_up(python(STUBBORN), Records(), cancel_grace_s=0.2)
     assert process.returncode == -signal.SIGKILL
     assert is_reaped(process.pid)
@@ -137,7 +137,7 @@ async def family_ended_by(marker: str, prelude: str = "", **options) -> None:
 @trio_test
 async def test_descendants_end_with_their_program(options, prelude):
     marker = f"marker-{uuid.uuid4().hex}"
-    with at_most(30):
+    with at_most(15):
         await family_ended_by(marker, prelude, **options)
         await until(lambda: pids_with(marker) == [])
 
@@ -177,7 +177,7 @@ async def test_descendants_that_ignore_the_first_signal_are_killed_though_their_
 @trio_test
 async def test_a_grandchild_that_holds_the_pipe_holds_nobody_for_long():
     log = Records()
-    with at_most(30):
+    with at_most(10):
         await supervise_run_process(
             shell("sleep 120 & echo $!; echo done"),
             relay_stdout=True, label="it", logger=log.logger, pipe_grace_s=0.2,

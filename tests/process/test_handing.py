@@ -82,7 +82,7 @@ async def test_who_has_left_costs_the_lines_and_nothing_else():
 @trio_test
 async def test_a_cancelled_supervisor_does_not_wait_for_ever_for_who_does_not_receive():
     send, receive = trio.open_memory_channel[Line](0)
-    with at_most(30):
+    with at_most(10):
         async with trio.open_nursery() as nursery:
             process = await nursery.start(
                 partial(

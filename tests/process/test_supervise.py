@@ -171,7 +171,7 @@ def test_the_child_never_has_the_launching_terminal():
 async def test_200_kib_without_a_newline_on_both_pipes_do_not_block_it():
     log = Records()
     program = "import sys; [f.write('x' * 200_000) for f in (sys.stdout, sys.stderr)]"
-    with at_most(30):
+    with at_most(10):
         await supervise_run_process(
             python(program), relay_stdout=True, relay_stderr=True, label="it", logger=log.logger
         )
