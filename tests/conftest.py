@@ -41,6 +41,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.fixture
+def unhurried_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time for a debugpy without a processor to end a session; who comes earlier locks it up."""
+    monkeypatch.setattr("treetap.dap.session._ENDING_S", 0.7)
+
+
 def pytest_configure() -> None:
     """Make the tests mean the same wherever they run; programs of theirs import this file too."""
     from hypothesis import HealthCheck, settings

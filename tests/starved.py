@@ -15,7 +15,8 @@ import random
 import subprocess
 import sys
 import time
-from pathlib import Path
+
+from treetap.process.family import descendants, processes
 
 #: How likely a thread is to be chosen, at each look; for how long at most; time between looks.
 CHANCE = 0.012
@@ -25,25 +26,12 @@ BUSY_LOOPS = 2
 _NO_PRIORITY = os.sched_param(0)
 
 
-def descendants(pid: int) -> list[int]:
-    """Of a process, at any depth; some of those that come or go meanwhile may be missing."""
-    found = []
-    todo = [pid]
-    while todo:
-        parent = todo.pop()
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{parent}/task").iterdir():
-                todo += map(int, (task / "children").read_text().split())
-        if parent != pid:
-            found.append(parent)
-    return found
-
-
-def threads(pids: list[int]) -> list[int]:
+def threads_below(pid: int) -> list[int]:
+    """Of all that descend from a process."""
     found: list[int] = []
-    for pid in pids:
+    for entry in descendants([pid], processes()):
         with contextlib.suppress(OSError):
-            found += map(int, os.listdir(f"/proc/{pid}/task"))
+            found += map(int, os.listdir(f"/proc/{entry.pid}/task"))
     return found
 
 
@@ -64,7 +52,7 @@ def starve(tests: subprocess.Popen[bytes]) -> None:
         for thread in [thread for thread, end_s in ends_s.items() if end_s < now_s]:
             give(thread, os.SCHED_OTHER)
             del ends_s[thread]
-        for thread in threads(descendants(tests.pid)):
+        for thread in threads_below(tests.pid):
             if thread not in ends_s and random.random() < CHANCE and give(thread, os.SCHED_IDLE):
                 ends_s[thread] = now_s + random.random() * STARVED_S
         time.sleep(LOOK_S)

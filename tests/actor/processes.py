@@ -12,6 +12,7 @@ from pathlib import Path
 
 import trio
 
+from tests.process.programs import until
 from treetap.actor import current_actor, open_nursery
 
 #: A grace for actors that end in order: a busy machine may take long to let them.
@@ -65,9 +66,7 @@ async def cancel_when(begun: Callable[[], object], scope: trio.CancelScope) -> N
 
     A limit of time instead might end before what is to be cancelled has begun.
     """
-    with trio.fail_after(30):
-        while not begun():
-            await trio.sleep(0.002)
+    await until(begun)
     scope.cancel()
 
 

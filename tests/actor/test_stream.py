@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from trio.testing import trio_test, wait_all_tasks_blocked
 
 from tests.actor.pair import open_pair, open_portal
+from tests.process.programs import until
 from treetap.actor.context import Context
 from treetap.actor.frame import LARGE_BYTES
 from treetap.errors import ActorDied, PayloadError
@@ -215,26 +216,29 @@ async def test_leaving_the_stream_ends_a_function_that_goes_on_sending_without_a
         assert await ctx.result() == "the other side has closed the stream"
 
 
+async def sent_into(stream: Any, message: object, expected: int) -> int:
+    """How many messages can be sent until the sender is held up; waits for no fewer than ``expected``."""
+    sent = 0
+
+    async def send() -> None:
+        nonlocal sent
+        while True:
+            await stream.send(message)
+            sent += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send)
+        await until(lambda: sent >= expected)
+        await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+    return sent
+
+
 @trio_test
 async def test_a_slow_reader_holds_up_the_sender_by_count():
     async with open_portal() as portal, portal.open_context(never_read) as (ctx, _):
         async with ctx.open_stream() as stream:
-            sent = 0
-
-            async def send() -> None:
-                nonlocal sent
-                while True:
-                    await stream.send(sent)
-                    sent += 1
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(send)
-                with trio.fail_after(30):
-                    while sent < 10:
-                        await trio.sleep(0.002)
-                await trio.sleep(0.1)
-                nursery.cancel_scope.cancel()
-            assert sent == 10
+            assert await sent_into(stream, 1, 10) == 10
         await ctx.cancel()
 
 
@@ -242,22 +246,7 @@ async def test_a_slow_reader_holds_up_the_sender_by_count():
 async def test_a_slow_reader_holds_up_the_sender_by_size():
     async with open_portal() as portal, portal.open_context(never_read) as (ctx, _):
         async with ctx.open_stream() as stream:
-            sent = 0
-
-            async def send() -> None:
-                nonlocal sent
-                while True:
-                    await stream.send("x" * 40_000)
-                    sent += 1
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(send)
-                with trio.fail_after(30):
-                    while sent < 3:
-                        await trio.sleep(0.002)
-                await trio.sleep(0.1)
-                nursery.cancel_scope.cancel()
-            assert sent == 3  # the third goes over what is left
+            assert await sent_into(stream, "x" * 40_000, 3) == 3  # the third goes over what is left
         await ctx.cancel()
 
 

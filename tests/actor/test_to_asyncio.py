@@ -13,6 +13,8 @@ import sniffio
 import trio
 from trio.testing import trio_test, wait_all_tasks_blocked
 
+from tests.actor.processes import cancel_when
+from tests.process.programs import until
 from treetap.actor import to_asyncio
 from treetap.actor.to_asyncio import AsyncioEnd, open_channel_from, run_task
 from treetap.errors import AsyncioCancelled
@@ -24,23 +26,13 @@ def threads_of_ours() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name == "treetap asyncio"]
 
 
-async def until(begun: threading.Event) -> None:
-    with trio.fail_after(30):
-        while not begun.is_set():
-            await trio.sleep(0.002)
-
-
 @contextlib.contextmanager
 def cancelled_when(begun: threading.Event) -> Iterator[trio.CancelScope]:
     """A block that is cancelled when the asyncio function has begun; before that there is none."""
 
-    async def cancel() -> None:
-        await until(begun)
-        scope.cancel()
-
     with trio.CancelScope() as scope:
         # No nursery: the error of the block is to come out as it is.
-        trio.lowlevel.spawn_system_task(cancel)
+        trio.lowlevel.spawn_system_task(cancel_when, begun.is_set, scope)
         yield scope
 
 
@@ -346,9 +338,7 @@ async def test_a_slow_receiver_holds_up_the_sender_on_either_side():
 
     async with open_channel_from(flood, max_buffer=5) as channel:
         assert await channel.receive() == 0
-        with trio.fail_after(30):
-            while sent < 6:
-                await trio.sleep(0.002)
+        await until(lambda: sent >= 6)
         await trio.sleep(0.05)
         assert sent == 6
         channel.cancel()
@@ -417,7 +407,7 @@ async def test_an_error_of_the_block_cancels_the_function_and_comes_out_as_it_is
 
     with pytest.raises(KeyError, match="trio's"):
         async with open_channel_from(work):
-            await until(begun)
+            await until(begun.is_set)
             raise KeyError("trio's")
     assert log == ["cancelled"]
 
@@ -435,7 +425,7 @@ async def test_errors_of_both_come_out_together():
 
     with pytest.raises(ExceptionGroup) as caught:
         async with open_channel_from(clumsy):
-            await until(begun)
+            await until(begun.is_set)
             raise KeyError("trio's")
     assert [type(error) for error in caught.value.exceptions] == [KeyError, OSError]
 

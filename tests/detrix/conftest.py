@@ -27,12 +27,6 @@ _FIRST = "1.2.0"
 _NEEDED = ("pydantic>=2",)
 
 
-@pytest.fixture
-def unhurried_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time for a debugpy without a processor to end a session; who comes earlier locks it up."""
-    monkeypatch.setattr("treetap.dap.session._ENDING_S", 0.7)
-
-
 @pytest.fixture(scope="session")
 def real_things(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A directory that all workers of this run share."""

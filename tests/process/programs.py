@@ -50,7 +50,7 @@ class Records(logging.Handler):
         return [text.removeprefix(start) for text in self.messages if text.startswith(start)]
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     """Wait for ``condition`` to give something true, and return that."""
     with trio.fail_after(timeout_s):
         while not (outcome := condition()):
